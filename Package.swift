@@ -1,0 +1,150 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of ours is compiled with. Under CI a warning is an error.
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .strictMemorySafety(),
+    ] + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "flywheel",
+    products: [
+        .executable(name: "flywheel", targets: ["FlywheelCLI"]),
+        .executable(name: "flywheel-rank", targets: ["FlywheelRank"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Executables: arguments, configuration, assembly.
+        program(
+            "FlywheelCLI",
+            [
+                "Coordination", "Workers", "Stores", "EmbeddedPostgres", "Postgres", "Jobs",
+                "Evaluation",
+                "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
+                "Collectives",
+                "Tensors", "FlywheelCore", .argumentParser, .logging, .yams,
+            ]),
+        program(
+            "FlywheelRank",
+            [
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Generation", "Models",
+                "Datasets",
+                "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
+            ]),
+
+        // Services.
+        module("Coordination", ["Jobs", "FlywheelCore", .logging]),
+        module("Workers", ["Jobs", "Artifacts", "FlywheelCore", .logging]),
+
+        // Adapters.
+        module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+        module("CollectivesMPI", ["Collectives", "CMPI"]),
+
+        // Domain.
+        module("Jobs", ["FlywheelCore", .yams]),
+        module(
+            "Training",
+            [
+                "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives", "Tensors",
+                "FlywheelCore",
+            ]),
+        module(
+            "Evaluation",
+            ["Models", "Generation", "Datasets", "Tokenizers", "Collectives", "FlywheelCore"]),
+        module("Generation", ["Models", "Tensors", "FlywheelCore"]),
+        module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
+        module("Datasets", ["Tokenizers", "FlywheelCore"]),
+        module("Tokenizers", ["FlywheelCore"]),
+
+        // Ground.
+        module("Artifacts", ["FlywheelCore"]),
+        module("Collectives", ["FlywheelCore"]),
+        module("Tensors", ["CKernels", "CBLAS", "FlywheelCore"]),
+        module("EmbeddedPostgres", ["FlywheelCore", .logging]),
+        module("Postgres", ["CPostgres", "FlywheelCore", .logging]),
+        module("FlywheelCore", [.crypto]),
+
+        // C.
+        .target(name: "CKernels"),
+        .target(name: "CMigrations"),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+
+        // Tests: one target per module, and those that run the whole.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Stores", "EmbeddedPostgres", "Postgres", "Jobs", "FlywheelCore", .logging,
+            ],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        tests("FlywheelCoreTests", ["FlywheelCore"]),
+        tests("EmbeddedPostgresTests", ["EmbeddedPostgres", "Postgres", "TestSupport", .logging]),
+        tests("PostgresTests", ["Postgres", "TestSupport", .logging]),
+        tests("ArtifactsTests", ["Artifacts", "FlywheelCore", "TestSupport"]),
+        tests("CollectivesTests", ["Collectives", "FlywheelCore", "TestSupport"]),
+        tests("TensorsTests", ["Tensors", "CKernels", "FlywheelCore", "TestSupport"]),
+        tests("TokenizersTests", ["Tokenizers", "FlywheelCore", "TestSupport"]),
+        tests("DatasetsTests", ["Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
+        tests("ModelsTests", ["Models", "Tensors", "Artifacts", "FlywheelCore", "TestSupport"]),
+        tests(
+            "GenerationTests", ["Generation", "Models", "Tensors", "FlywheelCore", "TestSupport"]),
+        tests(
+            "TrainingTests",
+            [
+                "Training", "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives",
+                "Tensors",
+                "FlywheelCore", "TestSupport",
+            ]),
+        tests(
+            "EvaluationTests",
+            ["Evaluation", "Models", "Datasets", "Collectives", "FlywheelCore", "TestSupport"]),
+        tests("JobsTests", ["Jobs", "FlywheelCore", "TestSupport"]),
+        tests(
+            "StoresTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport", .logging]),
+        tests(
+            "WorkersTests",
+            ["Workers", "Jobs", "Artifacts", "FlywheelCore", "TestSupport", .logging]),
+        tests(
+            "CoordinationTests", ["Coordination", "Jobs", "FlywheelCore", "TestSupport", .logging]),
+        tests("CommandTests", ["FlywheelCore", "Jobs", "TestSupport"]),
+        tests(
+            "ClusterTests",
+            [
+                "Stores", "Postgres", "EmbeddedPostgres", "Jobs", "Artifacts", "FlywheelCore",
+                "TestSupport", .logging,
+            ]),
+        tests("HouseTests", ["CMigrations", "FlywheelCore"]),
+    ]
+)

@@ -1,0 +1,2 @@
+-- The schema everything lives in.
+CREATE SCHEMA IF NOT EXISTS flywheel;
