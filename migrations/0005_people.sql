@@ -89,11 +89,11 @@ END $$;
 CREATE FUNCTION flywheel.job_or_refuse(wanted bigint) RETURNS flywheel.job
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
 DECLARE
-    found job;
+    that job;
 BEGIN
-    SELECT * INTO found FROM job WHERE id = wanted FOR UPDATE;
+    SELECT * INTO that FROM job WHERE id = wanted FOR UPDATE;
     IF NOT FOUND THEN PERFORM refuse(format('there is no job %s.', wanted)); END IF;
-    RETURN found;
+    RETURN that;
 END $$;
 
 -- Cancels a job that nobody holds; asks the holder of one that somebody does. Returns the state.

@@ -27,6 +27,14 @@ LANGUAGE sql SET search_path = flywheel, pg_temp AS $$
     FOR UPDATE
 $$;
 
+-- What to answer a holder whose attempt is over: if it ended in one of `ends`, the call was repeated
+-- because its first answer was lost, and the end stands; otherwise null: fenced.
+CREATE FUNCTION flywheel.ended_before(wanted bigint, wanted_fence bigint, ends text[]) RETURNS text
+LANGUAGE sql SET search_path = flywheel, pg_temp AS $$
+    SELECT end_state FROM attempt
+    WHERE job_id = wanted AND fence = wanted_fence AND end_state = ANY (ends)
+$$;
+
 -- Ends an attempt that was lost: its worker died, its ranks were killed, it never launched.
 CREATE FUNCTION flywheel.lose(j flywheel.job, why text) RETURNS void
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
@@ -191,7 +199,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     j job := held_job(wanted, wanted_fence);
 BEGIN
-    IF j.id IS NULL THEN RETURN NULL; END IF;
+    IF j.id IS NULL THEN RETURN ended_before(wanted, wanted_fence, '{succeeded,cancelled}'); END IF;
     IF j.want = 'cancel' THEN
         PERFORM close_attempt(j, 'cancelled', 'cancelled as it finished');
         UPDATE job SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = wanted;
@@ -217,7 +225,10 @@ DECLARE
     j job := held_job(wanted, wanted_fence);
     wait interval;
 BEGIN
-    IF j.id IS NULL THEN RETURN NULL; END IF;
+    IF j.id IS NULL THEN
+        RETURN (SELECT state FROM job WHERE id = wanted
+                AND ended_before(wanted, wanted_fence, '{failed,cancelled,lost}') IS NOT NULL);
+    END IF;
     IF verdict = 'loss' THEN
         PERFORM lose(j, why);
     ELSIF j.want = 'cancel' THEN
@@ -249,7 +260,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     j job := held_job(wanted, wanted_fence);
 BEGIN
-    IF j.id IS NULL THEN RETURN NULL; END IF;
+    IF j.id IS NULL THEN
+        RETURN (SELECT state FROM job WHERE id = wanted
+                AND ended_before(wanted, wanted_fence, '{paused,cancelled,preempted,shutdown}') IS NOT NULL);
+    END IF;
     PERFORM close_attempt(j, CASE j.want WHEN 'cancel' THEN 'cancelled' WHEN 'pause' THEN 'paused'
                                          WHEN 'preempt' THEN 'preempted' ELSE 'shutdown' END, NULL);
     IF j.want = 'cancel' THEN

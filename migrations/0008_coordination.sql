@@ -4,7 +4,7 @@
 -- only saves work. Its writes carry the term all the same, so that one that slept is told.
 
 -- Leads for another grant, or begins to; returns the term, or null while somebody else leads.
-CREATE FUNCTION flywheel.lead(wanted text, me uuid) RETURNS bigint
+CREATE FUNCTION flywheel.take_lead(wanted text, me uuid) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
     INSERT INTO leader AS l (role, holder, term, lease_until)
     SELECT wanted, me, nextval('term'), clock_timestamp() + leader_grant FROM setting
