@@ -12,7 +12,7 @@ public struct Migration: Sendable, Equatable {
     public var digest: Digest { Digest(of: sql) }
 
     /// Every migration that this program carries, in order.
-    public static let all: [Migration] = unsafe (0..<cmigrations_count).map { index in
+    public static let all: [Migration] = (0..<cmigrations_count).map { index in
         let file = unsafe cmigration_at(index)
         let name = unsafe String(cString: file.name)
         let bytes = unsafe UnsafeBufferPointer(start: file.bytes, count: file.size)

@@ -1,5 +1,5 @@
 import FlywheelCore
-import Foundation
+public import Foundation
 public import Jobs
 public import Postgres
 

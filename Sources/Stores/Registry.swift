@@ -18,9 +18,9 @@ public struct Registry: Sendable {
     public func dataset(named name: String, digest: Digest? = nil) async throws -> DatasetRecord? {
         try await pool.first(
             """
-            SELECT to_jsonb(d) - 'card' || jsonb_build_object('card', d.card) AS row
+            SELECT to_jsonb(d) AS row
             FROM flywheel.datasets d
-            WHERE name = \(name) AND (\(digest?.hex)::text IS NULL OR digest = \(digest?.hex))
+            WHERE name = \(name) AND digest LIKE \(digest?.hex ?? "%")
             ORDER BY version DESC LIMIT 1
             """
         ).map(decode)
