@@ -24,8 +24,11 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         ("CMigrations", ["Sources/Stores"]),
     ])
     func `a C library has one importer`(library: String, importers: [String]) throws {
-        for file in try files(in: "Sources", suffix: ".swift") + files(in: "Tests", suffix: ".swift")
-        where try text(file).contains(try Regex("(?m)^(public |package |internal )?import \(library)$")) {
+        for file in try files(in: "Sources", suffix: ".swift")
+            + files(in: "Tests", suffix: ".swift")
+        where try text(file).contains(
+            try Regex("(?m)^(public |package |internal )?import \(library)$"))
+        {
             #expect(importers.contains { file.hasPrefix("\($0)/") }, "\(file) imports \(library)")
         }
     }
@@ -55,14 +58,16 @@ private func files(in folder: String, suffix: String) throws -> [String] {
     }
 
     @Test func `migrations are numbered without a gap, and the program carries every one`() throws {
-        let names = try files(in: "migrations", suffix: ".sql").map { $0.dropFirst("migrations/".count) }
+        let names = try files(in: "migrations", suffix: ".sql").map {
+            $0.dropFirst("migrations/".count)
+        }
         for (index, name) in names.enumerated() {
             let number = String(repeating: "0", count: 4 - "\(index + 1)".count) + "\(index + 1)"
             #expect(name.hasPrefix("\(number)_"), "\(name) should have the number \(number)")
         }
         let carried = try text("Sources/CMigrations/migrations.c")
         for name in names { #expect(carried.contains("\"\(name)\""), "\(name) is not carried") }
-        #expect(carried.matches(of: /MIGRATION\(m/).count == names.count)
+        #expect(carried.matches(of: #/MIGRATION\(m/#).count == names.count)
         for name in names {
             #expect(try text("migrations/\(name)").hasPrefix("-- "), "\(name) does not say why")
         }
@@ -72,15 +77,15 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         let sources = try files(in: "Tests", suffix: ".swift").map(text).joined()
         let invariants = try text("ARCHITECTURE.md").split(separator: "\n")
             .drop { !$0.hasPrefix("## Invariants") }.dropFirst().prefix { !$0.hasPrefix("## ") }
-        let numbered = invariants.filter { $0.contains(/^\d+\. /) }
+        let numbered = invariants.filter { $0.contains(#/^\d+\. /#) }
         #expect(numbered.count >= 10)
         var number = 0
         for line in invariants {
-            if line.contains(/^\d+\. /) {
+            if line.contains(#/^\d+\. /#) {
                 number += 1
                 #expect(line.hasPrefix("\(number). "), "invariants are numbered from 1: \(line)")
             }
-            for name in line.matches(of: /Test: `([^`]+)`/) {
+            for name in line.matches(of: #/Test: `([^`]+)`/#) {
                 #expect(sources.contains("`\(name.1)`"), "no test is called \(name.1)")
             }
         }
@@ -88,14 +93,17 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         #expect(named >= numbered.count, "an invariant without a test is a wish")
     }
 
-    @Test func `nothing in the tree names a person's machine or leaves a note to finish later`() throws {
+    @Test func `nothing in the tree names a person's machine or leaves a note to finish later`()
+        throws
+    {
         let places = ["Sources", "Tests", "migrations", "scripts"]
         for place in places {
             for suffix in [".swift", ".c", ".h", ".sql", ".py"] {
-                for file in try files(in: place, suffix: suffix) where !file.contains("HouseTests") {
+                for file in try files(in: place, suffix: suffix) where !file.contains("HouseTests")
+                {
                     let text = try text(file)
                     #expect(!text.contains("/home/"), "\(file)")
-                    #expect(!text.contains(/\b(TODO|FIXME|XXX)\b/), "\(file)")
+                    #expect(!text.contains(#/\b(TODO|FIXME|XXX)\b/#), "\(file)")
                 }
             }
         }
@@ -103,7 +111,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
 
     @Test func `every module has a folder of tests or is run as a whole`() throws {
         let manifest = try text("Package.swift")
-        for module in manifest.matches(of: /module\(\s*"(\w+)"/).map({ String($0.1) }) {
+        for module in manifest.matches(of: #/module\(\s*"(\w+)"/#).map({ String($0.1) }) {
             let isAdapter = ["CollectivesMPI"].contains(module)
             #expect(isAdapter || manifest.contains("\"\(module)Tests\""), "\(module) has no tests")
         }
