@@ -131,3 +131,22 @@ extension JSONValue {
         }
     }
 }
+
+extension JSONValue {
+    /// `value` as it encodes itself.
+    public init(encoding value: some Encodable) throws {
+        self = try JSONDecoder().decode(Self.self, from: try JSONEncoder().encode(value))
+    }
+
+    /// Reads a value of a type that decodes itself.
+    public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))
+    }
+}
+
+extension JSONValue {
+    /// An object with the members of both; those of `other` win. Other values are replaced whole.
+    public func merging(_ other: [String: JSONValue]) -> JSONValue {
+        .object((object ?? [:]).merging(other) { _, new in new })
+    }
+}
