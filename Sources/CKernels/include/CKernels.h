@@ -4,3 +4,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fixedpoint.h"
+#include "optimizer.h"
