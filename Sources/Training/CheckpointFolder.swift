@@ -9,7 +9,9 @@ public struct CheckpointFile: Sendable, Equatable {
     public var step: Int
     public var path: String
     public var bytes: Int64
-    /// Of the file. Equal trainings give equal files, whatever their ranks and interruptions.
+    /// Of the file.
+    ///
+    /// Equal trainings give equal files, whatever their ranks and interruptions.
     public var digest: Digest
     /// Of `model.safetensors` with these weights.
     public var weightsDigest: Digest

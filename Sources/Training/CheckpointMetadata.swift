@@ -26,7 +26,9 @@ struct CheckpointMetadata: Equatable {
         self.validationsSinceBest = validationsSinceBest
     }
 
-    /// As a safetensors header holds it. Doubles are written as their bits, which decimals may round.
+    /// As a safetensors header holds it.
+    ///
+    /// Doubles are written as their bits, which decimals may round.
     var members: [String: String] {
         var members = [
             "format": Self.format,

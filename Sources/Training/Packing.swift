@@ -1,7 +1,9 @@
 public import Datasets
 public import Models
 
-/// What becomes of a document longer than a row. There is no default: each choice loses something.
+/// What becomes of a document longer than a row.
+///
+/// There is no default: each choice loses something.
 public enum Overlong: String, Sendable, Codable, CaseIterable {
     /// Left out.
     case drop
@@ -144,7 +146,9 @@ private struct RoomTree {
 }
 
 extension PackedRow {
-    /// Lays `documents` end to end. Each position predicts the next token of its document; the last
+    /// Lays `documents` end to end.
+    ///
+    /// Each position predicts the next token of its document; the last
     /// position of a document predicts nothing.
     public init(_ documents: some Sequence<TokenizedDocument>) {
         self.init(tokens: [], documentStarts: [], targets: [], weights: [])

@@ -25,7 +25,9 @@ struct Philox: Sendable {
         return c
     }
 
-    /// A number below `bound`, for place `index` of `stream`. Its bias is at most `bound` / 2^64.
+    /// A number below `bound`, for place `index` of `stream`.
+    ///
+    /// Its bias is at most `bound` / 2^64.
     func number(below bound: Int, stream: UInt32, index: Int) -> Int {
         let words = block(
             SIMD4(

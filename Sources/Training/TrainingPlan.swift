@@ -59,7 +59,9 @@ public struct TrainingPlan: Sendable {
     public let steps: [Step]
     private let epochs: [Packing]
 
-    /// Lays out the whole training. Throws `InputError` where nothing, or in some step nothing, would
+    /// Lays out the whole training.
+    ///
+    /// Throws `InputError` where nothing, or in some step nothing, would
     /// be learned.
     public init(
         _ documents: [TokenizedDocument], batch: Batch, overlong: Overlong, length: Length

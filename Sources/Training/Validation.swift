@@ -65,10 +65,10 @@ public struct Validation: Sendable {
         return FixedPoint.loss.value(sums[0]) / denominator
     }
 
-    /// Whether the row with this content is held out, where `share` of all rows are.
+    /// Whether the row with this content is held out, where about `share` of all rows are.
     ///
-    /// A function of the content alone: adding, removing or reordering other rows moves none.
-    public static func isHeldOut(_ row: DatasetRow, share: Double) -> Bool {
+    /// A function of the content and `seed` alone: adding, removing or reordering other rows moves none.
+    public static func isHeldOut(_ row: DatasetRow, share: Double, seed: UInt64 = 0) -> Bool {
         let key: String =
             switch row.content {
             case .chat(let messages):
@@ -77,7 +77,7 @@ public struct Validation: Sendable {
             case .text(let text): text
             case .tokens(let ids): ids.map(String.init).joined(separator: " ")
             }
-        let hash = UInt64(Digest(of: key).hex.prefix(13), radix: 16) ?? 0
+        let hash = UInt64(Digest(of: "\(seed)\u{3}" + key).hex.prefix(13), radix: 16) ?? 0
         return Double(hash) < share * 0x1p52
     }
 }
