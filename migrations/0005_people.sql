@@ -25,6 +25,12 @@ BEGIN
                 'same', existing.spec_digest = request ->> 'spec_digest');
         END IF;
     END IF;
+    IF request ->> 'kind' = 'train' AND EXISTS (
+        SELECT FROM flywheel.dataset
+        WHERE is_golden AND digest = request #>> '{spec,resolved,data,dataset,digest}')
+    THEN
+        PERFORM refuse('its data is a golden set, which is never trained on. Nothing was submitted; name another dataset.');
+    END IF;
     -- FOR SHARE waits for a parent that is just finishing, and keeps others from doing so.
     FOR parent IN SELECT * FROM job WHERE id = ANY (parents) ORDER BY id FOR SHARE LOOP
         IF parent.state IN ('failed', 'cancelled') THEN

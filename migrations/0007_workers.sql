@@ -80,6 +80,10 @@ LANGUAGE sql SET search_path = flywheel, pg_temp AS $$
         'name', j.name, 'kind', j.kind, 'specification', j.spec,
         'ranks', g.ranks, 'firstRank', m.first_rank, 'rankCount', m.rank_count,
         'slotsPerRank', j.slots_per_rank, 'isLeader', g.leader = m.node,
+        'outputs', coalesce((
+            SELECT jsonb_object_agg(made.job_id, jsonb_build_object('model', made.name || '@' || made.version,
+                'digest', made.digest, 'files', made.files))
+            FROM job_dep d JOIN model made ON made.job_id = d.parent WHERE d.child = j.id), '{}'),
         'checkpoint', (
             SELECT jsonb_build_object('step', c.step, 'path', c.path, 'bytes', c.bytes,
                                       'digest', c.digest, 'weightsDigest', c.weights_digest)

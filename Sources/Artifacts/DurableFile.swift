@@ -78,7 +78,8 @@ struct DurableFile: ~Copyable {
     /// Forces to disk which names the folder of `path` holds.
     static func syncFolder(of path: String) throws {
         let folder = folder(of: path)
-        let descriptor = unsafe open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = unsafe open(
+            folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open", folder) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw FileError("force to disk", folder) }

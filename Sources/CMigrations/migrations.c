@@ -36,7 +36,7 @@ static const unsigned char m0010[] = {
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
-const cmigration cmigrations[] = {
+static const cmigration cmigrations[] = {
     MIGRATION(m0001, "0001_schema.sql"),
     MIGRATION(m0002, "0002_jobs.sql"),
     MIGRATION(m0003, "0003_nodes.sql"),
@@ -49,3 +49,5 @@ const cmigration cmigrations[] = {
     MIGRATION(m0010, "0010_views.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
+
+cmigration cmigration_at(size_t index) { return cmigrations[index]; }

@@ -173,3 +173,19 @@ extension JobEnvelope.Resources {
         }
     }
 }
+
+extension Submission {
+    /// The submission of `specification`, whose inputs are resolved and whose `after` are `parents`.
+    public init(
+        _ specification: JobSpecification, after parents: [JobID], idempotencyKey: String? = nil
+    ) {
+        let envelope = specification.envelope
+        self.init(
+            name: envelope.name, kind: specification.kind.rawValue, spec: specification.json,
+            tenant: envelope.tenant, priority: envelope.priority, ranksMin: envelope.ranks.min,
+            ranksMax: envelope.ranks.max, slotsPerRank: envelope.resources.slots,
+            gpusPerRank: envelope.resources.gpus, labels: envelope.resources.labels,
+            failuresMax: envelope.retries.failures, lossesMax: envelope.retries.losses,
+            after: parents, idempotencyKey: idempotencyKey)
+    }
+}

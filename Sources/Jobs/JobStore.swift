@@ -260,8 +260,20 @@ public struct Assignment: Sendable, Codable, Equatable {
     public var rankCount: Int
     public var slotsPerRank: Int
     public var isLeader: Bool
+    /// What the jobs that this one waited for made, by job.
+    public var outputs: [String: ModelOutput]
     /// The newest committed checkpoint.
     public var checkpoint: CheckpointRecord?
+}
+
+/// A model that an earlier job made.
+public struct ModelOutput: Sendable, Codable, Equatable {
+    /// `name@version`
+    public var model: String
+    /// Of `model.safetensors`.
+    public var digest: Digest
+    /// Every file of the folder, by name.
+    public var files: [String: Digest]
 }
 
 /// What a job left behind, committed in one transaction with its end.

@@ -40,8 +40,8 @@ extension DatasetReference: CustomStringConvertible {
 
 /// A model, as somebody names it.
 public enum ModelReference: Hashable, Sendable {
-    /// `support-intent` or `support-intent@latest`: the newest version of that name.
-    case latest(name: String)
+    /// `support-intent`: the version promoted under that name, or the newest where none is.
+    case current(name: String)
     /// `support-intent@3`; versions count from 1.
     case version(name: String, Int)
     /// A folder in Hugging Face's layout: whatever holds a `/` or begins with a `.`.
@@ -56,8 +56,8 @@ public enum ModelReference: Hashable, Sendable {
         let parts = text.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count <= 2, SpecificationName.isValid(parts[0]) else { return nil }
         let name = String(parts[0])
-        if parts.count == 1 || parts[1] == "latest" {
-            self = .latest(name: name)
+        if parts.count == 1 {
+            self = .current(name: name)
         } else if let version = Int(parts[1]), version >= 1 {
             self = .version(name: name, version)
         } else {
@@ -68,7 +68,7 @@ public enum ModelReference: Hashable, Sendable {
     /// The name in the registry; nil for a folder.
     public var name: String? {
         switch self {
-        case .latest(let name), .version(let name, _): name
+        case .current(let name), .version(let name, _): name
         case .folder: nil
         }
     }
@@ -77,7 +77,7 @@ public enum ModelReference: Hashable, Sendable {
 extension ModelReference: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .latest(let name): "\(name)@latest"
+        case .current(let name): name
         case .version(let name, let version): "\(name)@\(version)"
         case .folder(let path): path
         }

@@ -41,7 +41,7 @@ struct SpecificationNumbers: RandomNumberGenerator {
 
     private mutating func model() -> ModelReference {
         switch number(0...2) {
-        case 0: .latest(name: name())
+        case 0: .current(name: name())
         case 1: .version(name: name(), number(1...99))
         default: .folder(path: "./\(next())")
         }

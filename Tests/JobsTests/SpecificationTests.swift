@@ -197,11 +197,11 @@ enum Sample {
     }
 
     @Test func `models`() {
-        #expect(ModelReference("a") == .latest(name: "a"))
+        #expect(ModelReference("a") == .current(name: "a"))
         #expect(ModelReference("a@3") == .version(name: "a", 3))
         #expect(ModelReference("./a") == .folder(path: "./a"))
         #expect(ModelReference("models/a") == .folder(path: "models/a"))
-        for bad in ["", "@1", "a@0", "a@-1", "a@x", "a@", "Ä"] {
+        for bad in ["", "@1", "a@0", "a@-1", "a@x", "a@latest", "a@", "Ä"] {
             #expect(ModelReference(bad) == nil, "\(bad)")
         }
     }

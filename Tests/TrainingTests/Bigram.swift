@@ -12,9 +12,7 @@ import Training
 
     init(vocabulary: Int, seed: UInt64 = 1) {
         self.vocabulary = vocabulary
-        layout = ParameterLayout([
-            ("table.weight", [vocabulary, vocabulary], true), ("bias", [vocabulary], false),
-        ])
+        layout = Self.layout(vocabulary)
         unsafe parameters = .allocate(capacity: layout.count)
         unsafe parameters.initialize(repeating: 0)
         var numbers = Numbers(seed: seed)
@@ -26,6 +24,25 @@ import Training
     }
 
     deinit { unsafe parameters.deallocate() }
+
+    private static func layout(_ vocabulary: Int) -> ParameterLayout {
+        // Layouts are made for decoders; this one is rewritten.
+        var layout = ParameterLayout(
+            LlamaConfiguration(
+                hidden: 2, layers: 0, heads: 1, keyValueHeads: 1, intermediate: 2, vocabulary: 2))
+        var (table, bias) = (layout.entries[0], layout.entries[0])
+        table.name = "table.weight"
+        table.shape = [vocabulary, vocabulary]
+        table.count = vocabulary * vocabulary
+        bias.name = "bias"
+        bias.shape = [vocabulary]
+        bias.count = vocabulary
+        bias.offset = (table.count + 1023) / 1024 * 1024
+        bias.isDecayed = false
+        layout.entries = [table, bias]
+        layout.count = bias.offset + 1024
+        return layout
+    }
 
     /// The trained numbers as bits, to compare them exactly.
     var bits: [UInt32] { unsafe parameters.map(\.bitPattern) }
