@@ -6,5 +6,7 @@
 
 #include "attention.h"
 #include "decoder.h"
+#include "fixedpoint.h"
 #include "head.h"
+#include "optimizer.h"
 #include "philox.h"
