@@ -34,6 +34,7 @@ public struct TemporaryDatabase: Sendable {
 }
 
 /// Lends a database that nobody else uses to `body`, and drops it afterwards.
+@discardableResult
 public func withTemporaryDatabase<Output>(
     _ contents: TemporaryDatabase.Contents = .migrated, poolSize: Int = 8,
     _ body: (TemporaryDatabase) async throws -> Output

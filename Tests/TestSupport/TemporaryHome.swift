@@ -24,7 +24,8 @@ enum TemporaryHome {
     }
 
     private static func removeStale(_ path: String) {
-        if let text = try? String(contentsOfFile: path + "/postgres/data/postmaster.pid", encoding: .utf8),
+        if let text = try? String(
+            contentsOfFile: path + "/postgres/data/postmaster.pid", encoding: .utf8),
             let process = text.split(separator: "\n").first.flatMap({ pid_t($0) }),
             let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline"),
             line.firstRange(of: Data(path.utf8)) != nil
@@ -57,6 +58,7 @@ enum TemporaryHome {
 }
 
 /// Lends an empty folder to `body` and removes it afterwards.
+@discardableResult
 public func temporaryFolder<Output>(
     _ body: (_ path: String) async throws -> Output
 ) async throws -> Output {
