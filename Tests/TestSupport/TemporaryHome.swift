@@ -24,7 +24,8 @@ enum TemporaryHome {
     }
 
     private static func removeStale(_ path: String) {
-        if let text = try? String(contentsOfFile: path + "/postgres/data/postmaster.pid", encoding: .utf8),
+        if let text = try? String(
+            contentsOfFile: path + "/postgres/data/postmaster.pid", encoding: .utf8),
             let process = text.split(separator: "\n").first.flatMap({ pid_t($0) }),
             let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline"),
             line.firstRange(of: Data(path.utf8)) != nil

@@ -32,6 +32,7 @@ extension BinaryFloatingPoint {
 extension Collection where Element: BinaryFloatingPoint {
     /// Whether both have as many elements and each pair is close.
     public func isClose(to other: some Collection<Element>, within tolerance: Tolerance) -> Bool {
-        count == other.count && zip(self, other).allSatisfy { $0.isClose(to: $1, within: tolerance) }
+        count == other.count
+            && zip(self, other).allSatisfy { $0.isClose(to: $1, within: tolerance) }
     }
 }
