@@ -11,7 +11,10 @@ import Foundation
             unavailable, 130 interrupted.
             """,
         version: flywheelVersion,
-        subcommands: [DoctorCommand.self])
+        subcommands: [
+            JobsCommand.self, DataCommand.self, ModelsCommand.self, NodesCommand.self,
+            MigrateCommand.self, SQLCommand.self, DoctorCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -1,3 +1,4 @@
+import FlywheelCore
 import Foundation
 
 /// Other programs of this machine.
@@ -17,6 +18,16 @@ enum Programs {
         let path = URL(fileURLWithPath: own).deletingLastPathComponent()
             .appendingPathComponent(name).path
         return FileManager.default.isExecutableFile(atPath: path) ? path : nil
+    }
+
+    /// Replaces this process by `arguments`; returns only why that failed.
+    static func become(_ arguments: [String]) -> ServiceUnavailable {
+        var pointers = unsafe arguments.map { unsafe strdup($0) }
+        unsafe pointers.append(nil)
+        _ = unsafe execv(arguments[0], pointers)
+        return ServiceUnavailable(
+            "\(arguments[0]) cannot be run: \(unsafe String(cString: strerror(errno))).",
+            remedy: "Check its permissions.")
     }
 
     /// The first line that `path` prints; nil where it fails.
