@@ -43,17 +43,19 @@ struct PackageSections {
 
     /// The packages of this machine's own lists.
     static func ofThisMachine() throws -> Self {
-        guard let program = Programs.path(of: "apt-cache") else {
+        guard let program = Programs.path(of: "apt-cache"),
+            let text = Programs.output(of: program, ["dumpavail"])
+        else {
             throw ServiceUnavailable(
-                "`apt-cache` is not here, and the demo takes its text from it. Run it on Debian or Ubuntu.")
+                "`apt-cache` is not here, and the demo takes its text from it.",
+                remedy: "Run it on Debian or Ubuntu.")
         }
-        let set = Self(dumpavail: try Programs.output(of: program, "dumpavail"))
-        guard set.training.count >= 5_000, set.golden.count >= 100 else {
+        let set = Self(dumpavail: text)
+        let described = set.training.count + set.golden.count
+        guard described >= 10_000 else {
             throw ServiceUnavailable(
-                """
-                apt knows only \(set.training.count + set.golden.count) described packages, too few to \
-                learn from. Run `apt-get update` and start the demo again.
-                """)
+                "apt knows only \(described) described packages, too few to learn from.",
+                remedy: "Run `apt-get update` and start the demo again.")
         }
         return set
     }
