@@ -138,7 +138,7 @@ let package = Package(
             ["Workers", "Jobs", "Artifacts", "FlywheelCore", "TestSupport", .logging]),
         tests(
             "CoordinationTests", ["Coordination", "Jobs", "FlywheelCore", "TestSupport", .logging]),
-        tests("CommandTests", ["FlywheelCore", "Jobs", "TestSupport"]),
+        tests("CommandTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "ClusterTests",
             [
