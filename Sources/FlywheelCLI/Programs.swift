@@ -32,6 +32,11 @@ enum Programs {
 
     /// The first line that `path` prints; nil where it fails.
     static func firstLine(of path: String, _ arguments: String...) -> String? {
+        output(of: path, arguments)?.split(separator: "\n").first.map(String.init)
+    }
+
+    /// All that `path` prints; nil where it fails.
+    static func output(of path: String, _ arguments: [String]) -> String? {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: path)
@@ -43,6 +48,6 @@ enum Programs {
         let data = (try? output.fileHandleForReading.readToEnd()) ?? Data()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { return nil }
-        return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init)
+        return String(decoding: data, as: UTF8.self)
     }
 }
