@@ -118,7 +118,7 @@ import TestSupport
                     try await connection.runScript("INSERT INTO a VALUES (3); SELEC 1")
                 }
                 #expect(error?.sqlState == "42601")
-                #expect(error?.position == 28)
+                #expect(error?.position == 27)
                 #expect(try await connection.value("SELECT count(*) FROM a") == 2)
             }
         }
