@@ -124,7 +124,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives",
-                "Tensors",
+                "Tensors", "Jobs",
                 "FlywheelCore", "TestSupport",
             ]),
         tests(

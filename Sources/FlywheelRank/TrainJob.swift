@@ -12,6 +12,7 @@ import Training
 struct TrainJob {
     let specification: TrainSpecification
     let gang: Gang
+    private let times = StepTimes()
 
     init(_ specification: TrainSpecification, _ gang: Gang) {
         self.specification = specification
@@ -36,7 +37,9 @@ struct TrainJob {
             .started(
                 ranks: gang.world.ranks, numericProfile: NumericProfile.fp32.name,
                 stepsTotal: data.plan.steps.count))
-        switch try trainer.train() {
+        let outcome = try trainer.train()
+        if gang.world.rank == 0 { print(times) }
+        switch outcome {
         case .left(let request):
             try gang.report(.left(request == .leave ? .leave : .cancel))
         case .finished(let summary):
@@ -160,7 +163,10 @@ struct TrainJob {
             request: { [gang] in
                 gang.request.map { $0 == .leave ? .leave : .cancel }
             },
-            report: { [gang] in try gang.report(RankEvent($0)) })
+            report: { [gang, times] in
+                if case .step(let report) = $0 { times.add(report) }
+                try gang.report(RankEvent($0))
+            })
     }
 
     /// Of the configuration and all weights in the order of their names.
