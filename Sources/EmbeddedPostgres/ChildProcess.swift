@@ -15,7 +15,8 @@ struct ChildProcess: Sendable {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
+        unsafe posix_spawn_file_actions_addopen(
+            &actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
         for descriptor in openDescriptors() where descriptor > 2 {
             unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
@@ -45,7 +46,8 @@ struct ChildProcess: Sendable {
         }
         guard status == 0 else {
             throw .file(
-                path: command[0], action: "started", problem: unsafe String(cString: strerror(status)))
+                path: command[0], action: "started",
+                problem: unsafe String(cString: strerror(status)))
         }
         id = child
     }
@@ -82,6 +84,6 @@ private func withArgumentVector<Output>(
     _ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Output
 ) -> Output {
     let copies = unsafe texts.map { unsafe strdup($0) }
-    defer { for unsafe copy in unsafe copies { unsafe free(copy) } }
+    defer { for index in unsafe copies.indices { unsafe free(copies[index]) } }
     return unsafe body(copies + [nil])
 }

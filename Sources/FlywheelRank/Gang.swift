@@ -34,10 +34,7 @@ final class Gang {
         do {
             switch specification {
             case .train(let train): try TrainJob(train, self).run()
-            case .evaluate:
-                throw InputError(
-                    field: "kind", "this rank cannot evaluate yet",
-                    remedy: "Nothing was done. Use a newer version.")
+            case .evaluate(let evaluate): try EvaluateJob(evaluate, self).run()
             }
         } catch let error as CollectiveError {
             throw error

@@ -65,7 +65,8 @@ extension PostgresError {
     }
 
     private static func isConnectionLoss(_ sqlState: String) -> Bool {
-        sqlState.hasPrefix("08") || ["57P01", "57P02", "57P03", "57P05", "53300"].contains(sqlState)
+        sqlState.hasPrefix("08")
+            || ["57P01", "57P02", "57P03", "57P05", "53300"].contains(sqlState)
     }
 }
 

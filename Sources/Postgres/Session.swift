@@ -89,7 +89,8 @@ extension Session {
             case .ready: status = await Blocking.run { unsafe PQconnectPoll(session.handle) }
             case .cancelled: throw CancellationError()
             case .deadline:
-                throw PostgresError(.unreachable, "no answer within \(configuration.connectTimeout)")
+                throw PostgresError(
+                    .unreachable, "no answer within \(configuration.connectTimeout)")
             }
         }
         unsafe PQsetnonblocking(session.handle, 1)
