@@ -185,11 +185,12 @@ struct TrainJob {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         try Data(tokenizer.json).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
-        let known = gang.plan.inputs["base"].flatMap {
-            FileManager.default.contents(atPath: $0 + "/tokenizer_config.json")
-        }
-        try (known ?? Data(tokenizer.configuration(.chatML)))
-            .write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
+        // Whose tokenizer it is, knows best how it is configured.
+        let owner = gang.plan.inputs["tokenizer"] ?? gang.plan.inputs["base"]
+        let configuration =
+            owner.map { FileManager.default.contents(atPath: $0 + "/tokenizer_config.json") }
+            ?? Data(tokenizer.configuration(.chatML))
+        try configuration?.write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
         return try model.write(folder: folder)
     }
 

@@ -23,6 +23,8 @@ struct GangDrill {
     ]
     /// Threads of each rank.
     var threads = 1
+    /// Beside the rows.
+    var inputs: [String: String] = [:]
 
     struct Result {
         var status: Int32
@@ -88,7 +90,8 @@ struct GangDrill {
             lease: Lease(
                 job: JobID(rawValue: 1), attempt: Int(fence), fence: Fence(rawValue: fence)),
             specification: specification, threads: threads, jobFolder: folder.path + "/job",
-            attemptFolder: attempt, inputs: ["data": folder.path + "/rows.jsonl"],
+            attemptFolder: attempt,
+            inputs: inputs.merging(["data": folder.path + "/rows.jsonl"]) { $1 },
             checkpoint: checkpoint, socket: socket)
         let planPath = attempt + "/plan.json"
         try JSONEncoder().encode(plan).write(to: URL(fileURLWithPath: planPath))

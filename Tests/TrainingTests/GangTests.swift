@@ -31,6 +31,32 @@ import Testing
         #expect(digests.count == 1)
     }
 
+    @Test func `goes on from a base, with its tokenizer and its shape`() throws {
+        var drill = try GangDrill()
+        let first = try drill.run(ranks: 1)
+        let base = drill.folder.path + "/attempt-1/model"
+        drill.inputs["base"] = base
+        if case .object(var members) = drill.specification {
+            members["model"] = ["base": "./model"]
+            drill.specification = .object(members)
+        }
+        // Checkpoints of the first training are not of this one.
+        let (one, two) = (try drill.run(ranks: 1, fence: 2), try drill.run(ranks: 2, fence: 3))
+        #expect(one.status == 0 && two.status == 0)
+        #expect(try drill.modelDigest(fence: 2) == drill.modelDigest(fence: 3))
+        #expect(try drill.modelDigest(fence: 2) != drill.modelDigest(fence: 1))
+        // It begins where the base ended, not where that began.
+        let (start, end) = (try #require(first.steps.first), try #require(first.steps.last))
+        let again = try #require(one.steps.first)
+        #expect(abs(again.loss - end.loss) < abs(again.loss - start.loss))
+        for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+            #expect(
+                FileManager.default.contents(atPath: "\(base)/\(name)")
+                    == FileManager.default.contents(
+                        atPath: "\(drill.folder.path)/attempt-2/model/\(name)"))
+        }
+    }
+
     @Test func `loses a rank, ends at once, and resumes to the same model`() throws {
         let reference = try GangDrill()
         #expect(try reference.run(ranks: 1).status == 0)
