@@ -146,7 +146,7 @@ let package = Package(
                 "Coordination", "Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport",
                 .logging,
             ]),
-        tests("CommandTests", ["FlywheelCore", "Jobs", "TestSupport"]),
+        tests("CommandTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "ClusterTests",
             [

@@ -12,7 +12,8 @@ import Foundation
             """,
         version: flywheelVersion,
         subcommands: [
-            JobsCommand.self, DataCommand.self, ModelsCommand.self, NodesCommand.self,
+            SubmitCommand.self, JobsCommand.self, DataCommand.self, ModelsCommand.self,
+            NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, DoctorCommand.self,
         ])
 

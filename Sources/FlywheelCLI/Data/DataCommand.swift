@@ -6,7 +6,7 @@ import Stores
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data", abstract: "Datasets, each named by the digest of its rows.",
-        subcommands: [List.self, Show.self])
+        subcommands: [Import.self, List.self, Show.self, Export.self])
 }
 
 extension DataCommand {
@@ -68,7 +68,7 @@ extension Database {
         let known = Set(try await registry.datasets().map(\.name))
         let name = text.split(separator: "@").first.map(String.init) ?? text
         throw InputError(
-            "there is no dataset `\(text)`",
+            "there is no dataset `\(text.hasSuffix("@latest") ? name : text)`",
             remedy: nearest(to: name, among: known).map { "Did you mean `\($0)`?" }
                 ?? "See `flywheel data list`; `flywheel data import` adds one.")
     }

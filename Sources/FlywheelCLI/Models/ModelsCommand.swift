@@ -6,7 +6,9 @@ import Stores
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models", abstract: "See, promote and roll back models.",
-        subcommands: [List.self, Show.self, Promote.self, Rollback.self])
+        subcommands: [
+            List.self, Show.self, Import.self, Export.self, Promote.self, Rollback.self,
+        ])
 }
 
 extension ModelsCommand {
