@@ -144,7 +144,7 @@ private func withCStrings<Output>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Output
 ) -> Output {
     var pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
         guard let first = buffer.baseAddress else { preconditionFailure("never empty") }
         return unsafe body(UnsafePointer(first))
