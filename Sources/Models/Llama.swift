@@ -1,8 +1,8 @@
-import CKernels
 public import Tensors
 
-/// A decoder of the Llama family with its parameters, able to score rows and to differentiate
-/// their loss. One instance belongs to one thread.
+/// A decoder of the Llama family: scores rows and differentiates their loss.
+///
+/// One instance belongs to one thread.
 @safe public final class Llama {
     public let configuration: LlamaConfiguration
     public let layout: ParameterLayout
@@ -43,9 +43,9 @@ public import Tensors
             let values = unsafe UnsafeMutableBufferPointer(
                 rebasing: parameters[entry.offset..<(entry.offset + entry.count)])
             if entry.isDecayed {
-                unsafe philox_normal_N(
-                    values.baseAddress, configuration.initializerRange, seed, UInt32(index),
-                    entry.count)
+                unsafe Philox.fillNormal(
+                    values, deviation: configuration.initializerRange, key: seed,
+                    stream: UInt32(index))
             } else {
                 unsafe values.update(repeating: 1)
             }

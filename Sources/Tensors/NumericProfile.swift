@@ -4,7 +4,7 @@ import CBLAS
 ///
 /// Weights that came from one profile continue only under the same; ranks of a gang share one.
 public struct NumericProfile: Hashable, Sendable, Codable, CustomStringConvertible {
-    /// `fp32 openblas-0.3.21 SkylakeX kernels-1`
+    /// Words such as `fp32 openblas-0.3.21 SkylakeX kernels-1`.
     public let name: String
 
     public init(name: String) { self.name = name }

@@ -17,7 +17,7 @@ public final class Trainer {
     let checkpoints: CheckpointFolder
     private let sum: GradientSum
     private let request: () -> TrainerRequest?
-    let report: (TrainerEvent) -> Void
+    let report: (TrainerEvent) throws -> Void
 
     /// Prepares a training of the first of `learners`, which all have the same layout; each has a
     /// thread of its own.
@@ -28,7 +28,7 @@ public final class Trainer {
         _ learners: [any Learner], plan: TrainingPlan, validation: Validation? = nil,
         settings: TrainerSettings, checkpoints: CheckpointFolder, world: any Communicator,
         request: @escaping () -> TrainerRequest? = { nil },
-        report: @escaping (TrainerEvent) -> Void
+        report: @escaping (TrainerEvent) throws -> Void
     ) {
         self.plan = plan
         self.validation = validation
@@ -138,12 +138,12 @@ public final class Trainer {
                 || made.step.isMultiple(of: settings.checkpointSteps))
         var made = made
         if isSaved { made.weightsDigest = try agreedWeightsDigest() }
-        report(.step(made))
-        if let validated { report(validated) }
+        try report(.step(made))
+        if let validated { try report(validated) }
         if world.rank == 0, let digest = made.weightsDigest {
-            report(
+            try report(
                 .checkpoint(
-                    try unsafe checkpoints.write(
+                    unsafe checkpoints.write(
                         state, crew.parameters, crew.layout, stepsTotal: plan.steps.count,
                         weightsDigest: digest)))
         }
@@ -162,7 +162,7 @@ public final class Trainer {
     private func validate() throws -> TrainerEvent? {
         guard let validation else { return nil }
         let loss = try validation.loss(world, crew: crew) { [report] done, total in
-            report(.progress(done: done, total: total))
+            try report(.progress(done: done, total: total))
         }
         unsafe state.note(validation: loss, weights: UnsafeBufferPointer(crew.parameters))
         return .validation(step: state.step, loss: loss, documents: validation.count)

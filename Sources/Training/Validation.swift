@@ -42,7 +42,7 @@ public struct Validation: Sendable {
     /// The mean negative log-likelihood per unit of weight, in nats: the same bits for any number of
     /// ranks and threads, since each row's loss is rounded to fixed point before it is added.
     func loss(
-        _ world: any Communicator, crew: Crew, progress: (_ done: Int, _ total: Int) -> Void
+        _ world: any Communicator, crew: Crew, progress: (_ done: Int, _ total: Int) throws -> Void
     ) throws -> Double {
         let block = TrainingPlan.lanes(of: world.rank, ranks: world.ranks, lanes: rows.count)
         // Loss, and rows whose loss is not a number.
@@ -58,7 +58,7 @@ public struct Validation: Sendable {
             for row in units.withLock({ $0 }) {
                 if let row { sums[0] += row } else { sums[1] += 1 }
             }
-            progress(bite.upperBound - block.lowerBound, block.count)
+            try progress(bite.upperBound - block.lowerBound, block.count)
         }
         try unsafe sums.withUnsafeMutableBufferPointer { try unsafe world.allreduceSum($0) }
         guard sums[1] == 0 else { throw TrainingError.validationDiverged(rows: Int(sums[1])) }

@@ -7,7 +7,7 @@ extension Tape {
 
     public func logarithm(_ a: Node) -> Node { apply(a, log(values[a]), slope: 1 / values[a]) }
 
-    /// a / (1 + e^-a)
+    /// The product of a and its logistic function.
     public func silu(_ a: Node) -> Node {
         let s = 1 / (1 + exp(-values[a]))
         return apply(a, values[a] * s, slope: s * (1 + values[a] * (1 - s)))

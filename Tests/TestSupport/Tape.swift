@@ -60,7 +60,7 @@ extension Tape {
         return apply(a, value, slope: -0.5 * value / values[a])
     }
 
-    /// x / rms(x) · gain
+    /// The row x / rms(x) · gain.
     public func rmsNorm(_ x: [Node], gain: [Node], epsilon: Double) -> [Node] {
         let mean = scaled(dot(x, x), 1 / Double(x.count))
         let inverse = inverseRoot(sum(mean, constant(epsilon)))
