@@ -37,7 +37,11 @@ struct PackageSections {
         for package in packages { counts[package.section, default: 0] += 1 }
         sections = Set(counts.filter { $0.value >= Self.packagesMin }.keys)
         for package in packages where sections.contains(package.section) {
-            if Self.isGolden(package.source) { golden.append(package) } else { training.append(package) }
+            if Self.isGolden(package.source) {
+                golden.append(package)
+            } else {
+                training.append(package)
+            }
         }
     }
 
@@ -86,8 +90,10 @@ extension PackageSections.Package {
             guard let colon = line.firstIndex(of: ":") else { continue }
             fields[line[..<colon]] = line[line.index(after: colon)...].drop { $0 == " " }
         }
-        guard let name = fields["Package"], let section = fields["Section"]?.split(separator: "/").last,
-            let description = fields["Description"] ?? fields["Description-en"], !description.isEmpty
+        guard let name = fields["Package"],
+            let section = fields["Section"]?.split(separator: "/").last,
+            let description = fields["Description"] ?? fields["Description-en"],
+            !description.isEmpty
         else { return nil }
         self.name = String(name)
         self.description = String(description)
