@@ -2,7 +2,7 @@ public import Collectives
 public import Datasets
 public import FlywheelCore
 import Foundation
-public import Generation
+import Generation
 public import Models
 public import Tokenizers
 

@@ -12,7 +12,8 @@ import Foundation
             """,
         version: flywheelVersion,
         subcommands: [
-            SubmitCommand.self, JobsCommand.self, DataCommand.self, ModelsCommand.self,
+            UpCommand.self, CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self,
+            JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, DoctorCommand.self,
         ])

@@ -61,7 +61,7 @@ struct EvaluateJob {
 
     /// What the model in `role` answered; the verdicts are on rank 0 alone.
     private func sit(_ exam: Exam, as role: String) throws -> Sitting {
-        let examinee = try gang.together { try examinee(role) }
+        let examinee = try gang.together { try makeExaminee(role) }
         let verdicts = try exam.sit(examinee, world: gang.world) { done, total in
             try gang.report(
                 .progress(phase: "examining \(examinee.name)", done: done, total: total))
@@ -70,7 +70,7 @@ struct EvaluateJob {
         return Sitting(name: examinee.name, verdicts: verdicts)
     }
 
-    private func examinee(_ role: String) throws -> Examinee {
+    private func makeExaminee(_ role: String) throws -> Examinee {
         guard let folder = gang.plan.inputs[role] else {
             throw InputError(
                 field: role, "the plan names no folder for it",

@@ -26,8 +26,8 @@ public struct RankPlan: Codable, Sendable, Equatable {
 
     public init(
         lease: Lease, specification: JSONValue, threads: Int, jobFolder: String,
-        attemptFolder: String, inputs: [String: String], checkpoint: CheckpointRecord?,
-        socket: String
+        attemptFolder: String, inputs: [String: String], titles: [String: String] = [:],
+        checkpoint: CheckpointRecord?, socket: String
     ) {
         self.lease = lease
         self.specification = specification

@@ -64,7 +64,7 @@ struct AttemptRunner: Sendable {
     private func prepare() async throws -> RankPlan? {
         try folders.makeAttempt(lease)
         let folder = folders.job(lease.job)
-        let inputs = try await withThrowingTaskGroup(of: [String: String]?.self) { group in
+        let inputs = try await withThrowingTaskGroup(of: RankInputs?.self) { group in
             group.addTask { try await resolver.inputs(of: assignment, in: folder) }
             group.addTask {
                 while !inbox.isInterrupted { try await Task.sleep(for: .milliseconds(100)) }
@@ -78,7 +78,8 @@ struct AttemptRunner: Sendable {
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,
             threads: assignment.slotsPerRank, jobFolder: folder,
-            attemptFolder: folders.attempt(lease), inputs: inputs,
+            attemptFolder: folders.attempt(lease), inputs: inputs.paths,
+            titles: inputs.titles,
             checkpoint: assignment.checkpoint, socket: folders.socket(lease))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

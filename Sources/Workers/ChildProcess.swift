@@ -3,11 +3,11 @@ import Foundation
 import Synchronization
 
 /// How a process ended.
-enum ChildExit: Equatable, Sendable {
+package enum ChildExit: Equatable, Sendable {
     case exited(Int32)
     case signalled(Int32)
 
-    init(status: Int32) {
+    package init(status: Int32) {
         self = status >= 256 ? .signalled(status - 256) : .exited(status)
     }
 }
@@ -16,18 +16,29 @@ enum ChildExit: Equatable, Sendable {
 ///
 /// A thread of its own starts it and waits for it: the kernel's promise hangs on the thread that
 /// started the child, not on the process.
-final class ChildProcess: Sendable {
-    struct Command: Sendable {
+package final class ChildProcess: Sendable {
+    package struct Command: Sendable {
         /// The program's path first.
-        var arguments: [String]
-        var environment: [String: String]
-        var folder: String
+        package var arguments: [String]
+        package var environment: [String: String]
+        package var folder: String
         /// Files to which its output and its errors are added.
-        var output: String
-        var errors: String
+        package var output: String
+        package var errors: String
+
+        package init(
+            arguments: [String], environment: [String: String], folder: String, output: String,
+            errors: String
+        ) {
+            self.arguments = arguments
+            self.environment = environment
+            self.folder = folder
+            self.output = output
+            self.errors = errors
+        }
     }
 
-    let pid: pid_t
+    package let pid: Int32
     private let life: Life
 
     private init(pid: pid_t, life: Life) {
@@ -35,7 +46,7 @@ final class ChildProcess: Sendable {
         self.life = life
     }
 
-    static func start(_ command: Command) async throws -> ChildProcess {
+    package static func start(_ command: Command) async throws -> ChildProcess {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
                 do {
@@ -52,13 +63,13 @@ final class ChildProcess: Sendable {
     }
 
     /// How it ended; returns when it has.
-    func exit() async -> ChildExit { await life.exit() }
+    package func exit() async -> ChildExit { await life.exit() }
 
     /// Sends `signal` to its process group, unless it has been reaped.
-    func signalGroup(_ signal: Int32) { life.whileUnreaped { _ = kill(-pid, signal) } }
+    package func signalGroup(_ signal: Int32) { life.whileUnreaped { _ = kill(-pid, signal) } }
 
     /// Sends `signal` to it alone, unless it has been reaped.
-    func signal(_ signal: Int32) { life.whileUnreaped { _ = kill(pid, signal) } }
+    package func signal(_ signal: Int32) { life.whileUnreaped { _ = kill(pid, signal) } }
 
     private static func spawn(_ command: Command) throws -> pid_t {
         let output = try append(to: command.output)
@@ -133,7 +144,7 @@ private func withCStrings<Output>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Output
 ) -> Output {
     var pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
         guard let first = buffer.baseAddress else { preconditionFailure("never empty") }
         return unsafe body(UnsafePointer(first))

@@ -45,9 +45,21 @@ public struct WorkerConfiguration: Sendable {
 
 /// Finds what a job reads: from its specification to files on this machine.
 public protocol InputResolver: Sendable {
-    /// Paths by role, as `RankPlan.inputs` wants them. May place files below `folder`, which all
-    /// attempts of the job on this machine share. Throws `InputError` for what no attempt can mend.
-    func inputs(of assignment: Assignment, in folder: String) async throws -> [String: String]
+    /// May place files below `folder`, which all attempts of the job on this machine share. Throws
+    /// `InputError` for what no attempt can mend.
+    func inputs(of assignment: Assignment, in folder: String) async throws -> RankInputs
+}
+
+/// What a job reads, by role, as `RankPlan` says it.
+public struct RankInputs: Sendable, Equatable {
+    public var paths: [String: String]
+    /// What people call them: `package-section@3`.
+    public var titles: [String: String]
+
+    public init(paths: [String: String], titles: [String: String] = [:]) {
+        self.paths = paths
+        self.titles = titles
+    }
 }
 
 /// Takes up what the ranks left behind.
