@@ -50,7 +50,7 @@ struct SubmitCommand: DatabaseCommand {
         let documents = try SpecificationDocument.parse(
             yaml: try text(), file: file,
             settings: try settings.map { try SpecificationSetting(parsing: $0) })
-        let resolver = InputResolver(
+        let resolver = SubmissionResolver(
             database: database, artifacts: try ArtifactStore(at: database.environment.artifacts))
         let resolved = try await resolver.resolve(documents)
         var submitted: [Submitted] = []
@@ -72,7 +72,7 @@ struct SubmitCommand: DatabaseCommand {
 
     /// The submission of the job at `index`, now that those before it have numbers.
     private func submission(
-        of job: InputResolver.Resolved, at index: Int, after earlier: [JobID]
+        of job: SubmissionResolver.Resolved, at index: Int, after earlier: [JobID]
     ) -> Submission {
         var specification = job.specification
         let parents = job.after + job.parents.map { earlier[$0] }
