@@ -55,10 +55,7 @@ struct ReferenceTokenizer {
     }
 
     func encode(_ text: String) -> [Int32] {
-        let whole = NSRange(location: 0, length: text.utf16.count)
-        return expression.matches(in: text, range: whole).flatMap { match in
-            merge(String(text[Range(match.range, in: text)!]))
-        }
+        ReferenceWords.words(text, expression).flatMap(merge)
     }
 
     private func merge(_ word: String) -> [Int32] {
@@ -81,15 +78,14 @@ struct ReferenceTokenizer {
     }
 }
 
-/// The words of a text by GPT-4's expression.
+/// The words of a text by an expression.
 enum ReferenceWords {
-    static func words(_ text: String) -> [String] {
-        guard let expression = try? NSRegularExpression(pattern: ReferenceTokenizer.gpt4) else {
-            return []
-        }
-        let whole = NSRange(location: 0, length: text.utf16.count)
+    static func words(_ text: String, _ expression: NSRegularExpression) -> [String] {
+        let units = Array(text.utf16)
+        let whole = NSRange(location: 0, length: units.count)
         return expression.matches(in: text, range: whole).map { match in
-            String(text[Range(match.range, in: text)!])
+            let range = match.range.location..<match.range.location + match.range.length
+            return String(decoding: units[range], as: UTF16.self)
         }
     }
 }
