@@ -46,10 +46,11 @@ struct ReferenceTokenizer {
 
     init(_ json: [UInt8], expression: String) throws {
         self.expression = try NSRegularExpression(pattern: expression)
-        let value = try JSONValue(parsing: json)
-        ids = value["model"]!["vocab"]!.object!.mapValues { Int32($0.integer!) }
-        let merges = value["model"]!["merges"]!.array!.map {
-            $0.array?.map { $0.string! } ?? $0.string!.split(separator: " ").map(String.init)
+        let model = try JSONValue(parsing: json)["model"]
+        ids = (model?["vocab"]?.object ?? [:]).mapValues { Int32($0.integer ?? -1) }
+        let merges = (model?["merges"]?.array ?? []).map { merge in
+            merge.array?.map { $0.string ?? "" }
+                ?? (merge.string ?? "").split(separator: " ").map(String.init)
         }
         ranks = Dictionary(uniqueKeysWithValues: merges.enumerated().map { ($1, $0) })
     }
@@ -60,13 +61,15 @@ struct ReferenceTokenizer {
 
     private func merge(_ word: String) -> [Int32] {
         var parts = word.utf8.map { String(Character(Self.letter($0))) }
-        while let best = parts.indices.dropLast().filter({
-            ranks[[parts[$0], parts[$0 + 1]]] != nil
-        })
-        .min(by: { ranks[[parts[$0], parts[$0 + 1]]]! < ranks[[parts[$1], parts[$1 + 1]]]! }) {
-            parts[best] += parts.remove(at: best + 1)
+        while true {
+            let found = parts.indices.dropLast().compactMap { index in
+                ranks[[parts[index], parts[index + 1]]].map { (rank: $0, index: index) }
+            }
+            guard let best = found.min(by: { $0 < $1 }) else { break }
+            let right = parts.remove(at: best.index + 1)
+            parts[best.index] += right
         }
-        return parts.map { ids[$0]! }
+        return parts.map { ids[$0] ?? -1 }
     }
 
     static func letter(_ byte: UInt8) -> Unicode.Scalar {
@@ -74,7 +77,7 @@ struct ReferenceTokenizer {
             0x21...0x7E ~= byte || 0xA1...0xAC ~= byte || 0xAE...0xFF ~= byte
         }
         if isShown(byte) { return Unicode.Scalar(byte) }
-        return Unicode.Scalar(UInt32(256 + (0..<byte).count { !isShown($0) }))!
+        return Unicode.Scalar(UInt32(256 + (0..<byte).count { !isShown($0) })) ?? "?"
     }
 }
 
