@@ -88,6 +88,23 @@ private func floats(_ name: String, in file: SafetensorsFile) throws -> [Float] 
                 + [0, 0, 0x80, 0x3F, 0, 0, 0, 0x40])
     }
 
+    @Test func `a file of the reference implementation is read`() throws {
+        // Written by release 0.8.0 of the safetensors library for Python.
+        let header =
+            #"{"__metadata__":{"format":"pt"},"c":{"dtype":"I64","shape":[0,4],"data_offsets":[0,0]},"#
+            + #""b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"#
+            + #""a":{"dtype":"F16","shape":[3],"data_offsets":[24,30]}}  "#
+        let data: [UInt8] =
+            [0, 0, 0, 0, 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40, 0, 0, 0x40, 0x40]
+            + [0, 0, 0x80, 0x40, 0, 0, 0xA0, 0x40, 0, 0x3C, 0, 0x3C, 0, 0x3C]
+        let path = try scratch.file("theirs", safetensors(header, data: 0) + data)
+        let file = try SafetensorsFile(contentsOf: path)
+        #expect(file.tensors.map(\.name) == ["c", "b", "a"])
+        #expect(file.tensors.map(\.type) == [.i64, .f32, .f16])
+        #expect(file.metadata == ["format": "pt"])
+        #expect(try floats("b", in: file) == [0, 1, 2, 3, 4, 5])
+    }
+
     @Test func `a file that cannot be written leaves nothing behind`() throws {
         try FileManager.default.createDirectory(
             atPath: scratch.folder + "/taken/by", withIntermediateDirectories: true)
