@@ -25,7 +25,9 @@ public struct TemporaryDatabase: Sendable {
 
     private static let migration = Mutex<Migration?>(nil)
 
-    /// Says how databases are migrated; runs once, for the template. The first closure given wins.
+    /// Says how databases are migrated.
+    ///
+    /// It runs once, for the template; of several closures the first given wins.
     public static func migrate(_ migration: @escaping Migration) {
         self.migration.withLock { known in known = known ?? migration }
     }
