@@ -1,26 +1,100 @@
+import FlywheelCore
 public import Tokenizers
 
-/// CONTRACT (bodies follow): a dataset row as the trainer sees it.
+/// A dataset row as the trainer sees it.
 public struct TokenizedDocument: Sendable, Equatable {
     public var tokens: [Int32]
     /// `weights[i]` is the loss weight of predicting `tokens[i]` from those before; `weights[0]` is 0.
     public var weights: [Float]
 
-    /// Writes `row` out and finds, by token spans of the rendered text, what is learned: assistant
-    /// turns with their closing token (chat), the completion and end of text, or all of a text.
-    /// Throws `InputError` where nothing would be learned.
+    /// Writes `row` out and finds, by token spans of the rendered text, what is learned.
+    ///
+    /// That is, in a conversation, each assistant turn with the token that closes it, at its weight;
+    /// after a prompt, the completion and the end of text; of a text, all but its first token, and the
+    /// end; of tokens, all but the first. The row's weight multiplies. Special tokens spelled out in a
+    /// message, prompt or completion are plain text; in a text, which is its writer's own rendering,
+    /// they are parsed. Throws `InputError` where nothing would be learned.
     public init(_ row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate) throws {
-        fatalError("contract")
+        let end = tokenizer.id(of: ChatTemplate.endOfText)
+        switch row.content {
+        case .chat(let messages):
+            let rendered = try template.render(messages, opensAnswer: false)
+            let encoding = tokenizer.encode(rendered)
+            tokens = encoding.ids
+            weights = Self.weights(encoding, rendered, messages)
+        case .completion(let prompt, let completion):
+            let known = tokenizer.encode(prompt, parsingSpecial: false).ids
+            let learned = tokenizer.encode(completion, parsingSpecial: false).ids
+            tokens = known + learned + (end.map { [$0] } ?? [])
+            weights =
+                Array(repeating: 0, count: known.count)
+                + Array(repeating: 1, count: tokens.count - known.count)
+        case .text(let text):
+            tokens = tokenizer.encode(text).ids
+            if let end, tokens.last != end { tokens.append(end) }
+            weights = Array(repeating: 1, count: tokens.count)
+        case .tokens(let ids):
+            if let index = ids.firstIndex(where: { $0 < 0 || $0 >= tokenizer.vocabularySize }) {
+                throw InputError(
+                    field: "tokens[\(index)]",
+                    "row \(row.id): \(ids[index]) is not one of the \(tokenizer.vocabularySize) ids",
+                    remedy: "Check that the row was made with this model's tokenizer.")
+            }
+            tokens = ids
+            weights = Array(repeating: 1, count: ids.count)
+        }
+        // Nothing comes before the first token from which it could be predicted.
+        if !weights.isEmpty { weights[0] = 0 }
+        for index in weights.indices { weights[index] *= row.weight }
+        guard weights.contains(where: { $0 > 0 }) else {
+            throw InputError(
+                field: row.content.learnedField, "row \(row.id): there is nothing to learn",
+                remedy: "Give an answer some text and a weight above 0, or take the row out.")
+        }
+    }
+
+    /// The weight of each token: that of the answer within whose range it lies.
+    private static func weights(
+        _ encoding: Tokenizer.Encoding, _ rendered: ChatTemplate.Rendered, _ messages: [ChatMessage]
+    ) -> [Float] {
+        var answers = rendered.answers[...]
+        return encoding.offsets.map { range in
+            while let answer = answers.first, answer.range.upperBound <= range.lowerBound {
+                answers.removeFirst()
+            }
+            guard let answer = answers.first, answer.range.lowerBound <= range.lowerBound,
+                range.upperBound <= answer.range.upperBound
+            else { return 0 }
+            return messages[answer.message].weight ?? 1
+        }
     }
 
     /// The tokens that open an answer: the row without its last assistant turn, ready to generate.
+    ///
+    /// They are the first tokens of the same row's document. A conversation that ends with another's
+    /// turn is opened as it is; a text or tokens are what is to be continued.
     public static func prompt(
         of row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate
-    ) throws -> [Int32] { fatalError("contract") }
+    ) throws -> [Int32] {
+        switch row.content {
+        case .chat(let messages):
+            let isAnswered = messages.last?.role == .assistant
+            let shown = isAnswered ? Array(messages.dropLast()) : messages
+            return tokenizer.encode(try template.render(shown, opensAnswer: true)).ids
+        case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
+        case .text(let text): return tokenizer.encode(text).ids
+        case .tokens(let ids): return ids
+        }
+    }
 }
 
-/// CONTRACT: reads a JSONL file of rows, all of one shape.
-public enum DatasetFile {
-    /// Throws `InputError` naming file, line and field of the first row that cannot be used.
-    public static func rows(at path: String) throws -> [DatasetRow] { fatalError("contract") }
+extension DatasetRow.Content {
+    fileprivate var learnedField: String {
+        switch self {
+        case .chat: "messages"
+        case .completion: "completion"
+        case .text: "text"
+        case .tokens: "tokens"
+        }
+    }
 }

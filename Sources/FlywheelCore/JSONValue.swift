@@ -1,6 +1,9 @@
 import Foundation
 
-/// Any JSON value. Numbers without fraction or exponent stay integers; keys of objects are unordered.
+/// Any JSON value.
+///
+/// Numbers without fraction or exponent stay integers where 64 bits hold them; keys of objects are
+/// unordered.
 public enum JSONValue: Hashable, Sendable {
     case null
     case boolean(Bool)
@@ -14,11 +17,9 @@ public enum JSONValue: Hashable, Sendable {
 extension JSONValue {
     /// Reads one JSON text; throws `InputError` naming the line of the first mistake.
     public init(parsing text: some Collection<UInt8>) throws(InputError) {
-        do {
-            self = try JSONDecoder().decode(Self.self, from: Data(text))
-        } catch {
-            throw Self.syntaxError(error)
-        }
+        var reader = JSONReader(Array(text))
+        self = try reader.value()
+        try reader.finish()
     }
 
     /// The value as compact JSON with keys in order: equal values give equal bytes.
@@ -27,18 +28,6 @@ extension JSONValue {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Encoding fails only for infinities and NaN, which JSON does not have and no parser yields.
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
-    }
-
-    private static func syntaxError(_ error: any Error) -> InputError {
-        guard case DecodingError.dataCorrupted(let context) = error else {
-            return InputError("not valid JSON: \(error.localizedDescription)")
-        }
-        let detail =
-            (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
-            ?? context.debugDescription
-        // Foundation says "… around line 3, column 7."
-        let line = detail.firstMatch(of: /line (\d+)/).flatMap { Int($0.1) }
-        return InputError(line: line, "not valid JSON: \(detail.trimmingCharacters(in: ["."]))")
     }
 }
 
@@ -129,5 +118,24 @@ extension JSONValue {
         case .number(let value): value
         default: nil
         }
+    }
+}
+
+extension JSONValue {
+    /// `value` as it encodes itself.
+    public init(encoding value: some Encodable) throws {
+        self = try JSONDecoder().decode(Self.self, from: try JSONEncoder().encode(value))
+    }
+
+    /// Reads a value of a type that decodes itself.
+    public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))
+    }
+}
+
+extension JSONValue {
+    /// An object with the members of both; those of `other` win. Other values are replaced whole.
+    public func merging(_ other: [String: JSONValue]) -> JSONValue {
+        .object((object ?? [:]).merging(other) { _, new in new })
     }
 }

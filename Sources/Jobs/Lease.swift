@@ -30,6 +30,8 @@ public struct Lease: Hashable, Sendable, Codable, CustomStringConvertible {
 public enum LeaseLoss: Error, Equatable, Sendable, CustomStringConvertible {
     case expired(Lease, grant: Duration)
     case fenced(Lease)
+    /// A coordinator's term has passed.
+    case deposed(term: Int64)
 
     public var description: String {
         switch self {
@@ -40,6 +42,8 @@ public enum LeaseLoss: Error, Equatable, Sendable, CustomStringConvertible {
             """
         case .fenced(let lease):
             "\(lease): a newer lease exists. Nothing of this attempt was kept; nothing needs doing."
+        case .deposed(let term):
+            "term \(term) has passed: another coordinator leads. This one waits its turn."
         }
     }
 }

@@ -1,88 +1,170 @@
-/// CONTRACT (bodies follow): a decoder of the Llama family with its parameters, able to score rows
-/// and to differentiate their loss. One instance belongs to one thread.
+public import Tensors
+
+/// A decoder of the Llama family: scores rows and differentiates their loss.
+///
+/// One instance belongs to one thread.
 @safe public final class Llama {
     public let configuration: LlamaConfiguration
     public let layout: ParameterLayout
     /// All parameters, fp32, as `layout` says; `layout.count` elements.
     public let parameters: UnsafeMutableBufferPointer<Float>
+    /// The longest row it takes.
+    public let rowTokensMax: Int
+    /// The back end that computes.
+    public let operations: any Operations
+    let weights: LlamaTensors
+    let stack: DecoderStack
+    private let parameterArena: Arena
 
     /// Allocates parameters (zero) and room for rows of up to `rowTokensMax` tokens.
     public init(configuration: LlamaConfiguration, rowTokensMax: Int, isTraining: Bool) {
-        fatalError("contract")
+        precondition(configuration.headDimension <= AttentionShape.headDimensionMax)
+        self.configuration = configuration
+        self.rowTokensMax = rowTokensMax
+        layout = ParameterLayout(configuration)
+        parameterArena = Arena(count: layout.count)
+        unsafe parameters = parameterArena.values
+        operations = CPUOperations()
+        weights = unsafe LlamaTensors(layout, tied: configuration.tiedHead, over: parameters)
+        stack = DecoderStack(
+            configuration: configuration, operations: operations, weights: weights,
+            activations: LlamaActivations(
+                configuration, rowTokensMax: rowTokensMax, documentTokensMax: rowTokensMax,
+                isTraining: isTraining),
+            rotary: RotaryTable(
+                positions: rowTokensMax, headDimension: configuration.headDimension,
+                theta: configuration.ropeTheta))
     }
 
     /// Fills the parameters from `seed` as transformers' initialiser does (normal, `initializerRange`;
     /// norms 1), by a counter-based generator: a function of seed, tensor and element.
-    public func initialize(seed: UInt64) { fatalError("contract") }
+    public func initialize(seed: UInt64) {
+        for (index, entry) in layout.entries.enumerated() {
+            let values = unsafe UnsafeMutableBufferPointer(
+                rebasing: parameters[entry.offset..<(entry.offset + entry.count)])
+            if entry.isDecayed {
+                unsafe Philox.fillNormal(
+                    values, deviation: configuration.initializerRange, key: seed,
+                    stream: UInt32(index))
+            } else {
+                unsafe values.update(repeating: 1)
+            }
+        }
+    }
 
     /// The sum over positions of weight × negative log-probability of the target, in nats.
-    public func lossSum(of row: PackedRow) -> Double { fatalError("contract") }
+    public func lossSum(of row: PackedRow) -> Double {
+        withFlushedSubnormals {
+            let selected = row.weighted
+            let targets = selected.map { row.targets[Int($0)] }
+            let output = forward(row, selected: selected)
+            var scores: [Double] = []
+            stack.head(output) { rows, _, logits in
+                scores += operations.logProbabilities(
+                    logits, targets: Array(targets[rows]), u: nil)
+            }
+            return row.loss(selected, scores)
+        }
+    }
 
     /// As `lossSum`, and writes `scale` × its gradient over all parameters to `gradient`.
     public func lossSum(
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
-    ) -> Double { fatalError("contract") }
+    ) -> Double {
+        unsafe gradient.update(repeating: 0)
+        let tensors = unsafe LlamaTensors(layout, tied: configuration.tiedHead, over: gradient)
+        return withFlushedSubnormals { lossSum(of: row, scale: scale, into: tensors) }
+    }
 
-    /// The natural-log probability of the target at every position, T of them.
-    public func logProbabilities(of row: PackedRow) -> [Float] { fatalError("contract") }
-}
+    private func lossSum(of row: PackedRow, scale: Float, into gradient: LlamaTensors) -> Double {
+        let selected = row.weighted
+        if selected.isEmpty { return 0 }
+        guard let own = stack.activations.gradients else {
+            preconditionFailure("a model made without isTraining has no backward pass")
+        }
+        let targets = selected.map { row.targets[Int($0)] }
+        let u = selected.map { scale * row.weights[Int($0)] }
+        let output = forward(row, selected: selected)
+        var scores: [Double] = []
+        stack.head(output) { rows, normed, logits in
+            scores += operations.logProbabilities(
+                logits, targets: Array(targets[rows]), u: Array(u[rows]))
+            operations.linearInputGradient(
+                own.normed.rows(rows), logits, weight: weights.head, adding: false)
+            operations.linearWeightGradient(gradient.head, logits, normed, adding: true)
+        }
+        stack.normBackward(output, into: gradient)
+        stack.backward(
+            tokens: row.tokens, positions: row.positions, documents: row.documents,
+            selected: selected, into: gradient)
+        return row.loss(selected, scores)
+    }
 
-/// CONTRACT: what `config.json` of this family says.
-public struct LlamaConfiguration: Sendable, Equatable {
-    public var hidden: Int
-    public var layers: Int
-    public var heads: Int
-    public var keyValueHeads: Int
-    public var headDimension: Int
-    public var intermediate: Int
-    public var vocabulary: Int
-    public var positionsMax: Int
-    public var ropeTheta: Double
-    public var normEpsilon: Double
-    public var initializerRange: Double
-    public var tiedHead: Bool
-    public var bos: Int32?
-    public var eos: [Int32]
+    /// The natural-log probability of the target at every position, T of them; 0 where the target
+    /// is no id of the vocabulary.
+    public func logProbabilities(of row: PackedRow) -> [Float] {
+        withFlushedSubnormals {
+            var scores: [Float] = []
+            let output = forward(row, selected: Array(0..<Int32(row.tokens.count)))
+            stack.head(output) { rows, _, logits in
+                scores += operations.logProbabilities(
+                    logits, targets: Array(row.targets[rows]), u: nil
+                ).map { Float($0) }
+            }
+            return scores
+        }
+    }
 
-    public init(
-        hidden: Int, layers: Int, heads: Int, keyValueHeads: Int, headDimension: Int? = nil,
-        intermediate: Int, vocabulary: Int, positionsMax: Int = 2048, ropeTheta: Double = 10_000,
-        normEpsilon: Double = 1e-5, initializerRange: Double = 0.02, tiedHead: Bool = true,
-        bos: Int32? = nil, eos: [Int32] = []
-    ) {
-        self.hidden = hidden
-        self.layers = layers
-        self.heads = heads
-        self.keyValueHeads = keyValueHeads
-        self.headDimension = headDimension ?? hidden / heads
-        self.intermediate = intermediate
-        self.vocabulary = vocabulary
-        self.positionsMax = positionsMax
-        self.ropeTheta = ropeTheta
-        self.normEpsilon = normEpsilon
-        self.initializerRange = initializerRange
-        self.tiedHead = tiedHead
-        self.bos = bos
-        self.eos = eos
+    /// The logits of every position, a row each: for tests and small models.
+    package func logits(of row: PackedRow) -> [[Float]] {
+        withFlushedSubnormals {
+            var result: [[Float]] = []
+            let output = forward(row, selected: Array(0..<Int32(row.tokens.count)))
+            stack.head(output) { _, _, logits in
+                for index in 0..<logits.rows { unsafe result.append(Array(logits.row(index))) }
+            }
+            return result
+        }
+    }
+
+    /// The layers over a whole row, each document attending to itself.
+    private func forward(_ row: PackedRow, selected: [Int32]) -> Tensor {
+        let count = row.tokens.count
+        precondition(count <= rowTokensMax, "a row of \(count) tokens, room for \(rowTokensMax)")
+        precondition(row.targets.count == count && row.weights.count == count)
+        let (documents, cache) = (row.documents, stack.activations.cache)
+        let shape = configuration.attention
+        return stack.forward(tokens: row.tokens, positions: row.positions, selected: selected) {
+            [operations] _, heads, output, logSumExp in
+            for document in documents {
+                let own = heads.rows(document)
+                operations.store(cache, keys: own.keys, values: own.values, first: 0, shape: shape)
+                operations.attend(
+                    output.rows(document), logSumExp: logSumExp.rows(document),
+                    queries: own.queries, cache: cache, first: 0, shape: shape)
+            }
+        }
     }
 }
 
-/// CONTRACT: where each tensor lies in the flat parameter space.
-public struct ParameterLayout: Sendable, Equatable {
-    public struct Entry: Sendable, Equatable {
-        /// The tensor's name in a Hugging Face file: `model.layers.0.mlp.up_proj.weight`.
-        public var name: String
-        public var shape: [Int]
-        /// In elements; a multiple of 1,024.
-        public var offset: Int
-        /// Elements, without padding.
-        public var count: Int
-        /// Whether weight decay applies: matrices and embeddings yes, norms and biases no.
-        public var isDecayed: Bool
+extension PackedRow {
+    /// Positions that count: those whose weight is not 0, ascending.
+    var weighted: [Int32] {
+        weights.indices.lazy.filter { weights[$0] != 0 }.map { Int32($0) }
     }
 
-    /// In order of offset.
-    public var entries: [Entry]
-    /// Elements in all, padding included.
-    public var count: Int
+    /// Each document's range of positions in the row.
+    var documents: [Range<Int>] {
+        let starts = documentStarts.map { Int($0) }
+        precondition(tokens.isEmpty || starts.first == 0, "the first document starts at 0")
+        return zip(starts, starts.dropFirst() + [tokens.count]).map { $0..<$1 }
+    }
+
+    /// Each token's position in its document.
+    var positions: [Int32] { documents.flatMap { 0..<Int32($0.count) } }
+
+    /// −Σ weight × score in fp64, positions ascending.
+    func loss(_ selected: [Int32], _ scores: [Double]) -> Double {
+        zip(selected, scores).reduce(0) { $0 - Double(weights[Int($1.0)]) * $1.1 }
+    }
 }

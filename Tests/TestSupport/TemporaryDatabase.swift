@@ -2,7 +2,7 @@ import EmbeddedPostgres
 import Foundation
 import Logging
 public import Postgres
-import Synchronization
+import Stores
 
 /// A database of the test's own, on a server that all tests of this process share.
 ///
@@ -16,23 +16,9 @@ public struct TemporaryDatabase: Sendable {
 
     public enum Contents: Sendable {
         case empty
-        /// As the closure given to `migrate` makes it.
+        /// With the schema of this program.
         case migrated
     }
-
-    /// What makes a database ready for use: applies the migrations.
-    public typealias Migration = @Sendable (Pool) async throws -> Void
-
-    private static let migration = Mutex<Migration?>(nil)
-
-    /// Says how databases are migrated.
-    ///
-    /// It runs once, for the template; of several closures the first given wins.
-    public static func migrate(_ migration: @escaping Migration) {
-        self.migration.withLock { known in known = known ?? migration }
-    }
-
-    fileprivate static var givenMigration: Migration? { migration.withLock(\.self) }
 }
 
 /// Lends a database that nobody else uses to `body`, and drops it afterwards.
@@ -96,16 +82,13 @@ private actor SharedServer {
         if let migrating { return try await migrating.value }
         let task = Task {
             let server = try await running()
-            guard let migration = TemporaryDatabase.givenMigration else {
-                throw MissingMigration()
-            }
             let admin = Pool(server.connectionString, size: 1)
             defer { admin.close() }
             try await admin.execute("CREATE DATABASE template_migrated TEMPLATE template0")
             let string = server.connectionString.replacing(
                 "dbname=flywheel", with: "dbname=template_migrated")
             let pool = Pool(string, size: 2)
-            do { try await migration(pool) } catch {
+            do { _ = try await Migrator(pool).migrate() } catch {
                 pool.close()
                 throw error
             }
@@ -115,9 +98,4 @@ private actor SharedServer {
         migrating = task
         return try await task.value
     }
-}
-
-/// Says what a test forgot.
-private struct MissingMigration: Error, CustomStringConvertible {
-    let description = "Call TemporaryDatabase.migrate before asking for a migrated database."
 }

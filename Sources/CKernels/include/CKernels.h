@@ -1,6 +1,12 @@
 // Our own loops, one family per file. Every kernel returns sums; arguments are primitive; a name
-// ends in the dimensions of what it points to.
+// ends in the dimensions of what it points to; a stride is the distance of two rows in elements.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attention.h"
+#include "decoder.h"
+#include "fixedpoint.h"
+#include "head.h"
+#include "optimizer.h"
+#include "philox.h"

@@ -8,5 +8,7 @@ typedef struct {
     size_t size;
 } cmigration;
 
-extern const cmigration cmigrations[];
 extern const size_t cmigrations_count;
+
+/// The migration at `index`, from 0 to `cmigrations_count`, exclusive.
+cmigration cmigration_at(size_t index);

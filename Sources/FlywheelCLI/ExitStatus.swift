@@ -1,0 +1,41 @@
+import ArgumentParser
+import FlywheelCore
+import Foundation
+import Jobs
+
+/// How a command ended, for the shell; the one place where errors become numbers.
+enum ExitStatus: Int32, Error {
+    case done = 0
+    /// The work itself failed: a job, not the command.
+    case failed = 1
+    /// `EX_USAGE`
+    case usage = 64
+    /// `EX_DATAERR`
+    case input = 65
+    /// `EX_UNAVAILABLE`
+    case unavailable = 69
+    /// As shells count a death by SIGINT.
+    case interrupted = 130
+
+    /// The status of `error`, and the sentence to print; nil where everything is said already.
+    static func of(_ error: any Error) -> (status: ExitStatus, sentence: String?) {
+        switch error {
+        case let status as ExitStatus: (status, nil)
+        case let error as InputError: (.input, error.description)
+        case let error as StoreRefusal: (.input, error.description)
+        case let error as ServiceUnavailable: (.unavailable, error.description)
+        case is CancellationError: (.interrupted, nil)
+        default: (.failed, "\(error)")
+        }
+    }
+
+    /// Prints what is to be said of `error` and ends the process.
+    static func end(with error: any Error) -> Never {
+        // Help, versions, completion scripts and wrong usage belong to the parser.
+        let parsed = Flywheel.exitCode(for: error)
+        if parsed == .success || parsed == .validationFailure { Flywheel.exit(withError: error) }
+        let (status, sentence) = of(error)
+        if let sentence { Terminal.complain(sentence) }
+        exit(status.rawValue)
+    }
+}

@@ -1,0 +1,234 @@
+import FlywheelCore
+
+extension TrainSpecification {
+    init(_ document: SpecificationField) throws(InputError) {
+        let fields = try FieldReader(
+            document,
+            known: JobEnvelope.keys + [
+                "model", "data", "validation", "method", "schedule", "batch", "precision",
+                "checkpoint", "overlong",
+            ])
+        envelope = try JobEnvelope(fields)
+        model = try Model(try fields.required("model"))
+        data = try fields.required("data").dataset()
+        validation = try fields.value("validation", default: Validation()) {
+            field throws(InputError) in
+            try Validation(field)
+        }
+        (method, adapter) = try fields.value("method", default: (.sft, .full)) {
+            field throws(InputError) in
+            try Self.method(field)
+        }
+        schedule = try Schedule(try fields.required("schedule"))
+        batch = try fields.value("batch", default: Batch()) { field throws(InputError) in
+            try Batch(field)
+        }
+        precision = try fields.value("precision", default: .fp32) { field throws(InputError) in
+            if case .text("auto") = field.tree.value { return .fp32 }
+            return try field.choice(of: Precision.self, later: ["bf16"])
+        }
+        checkpointEverySteps = try fields.value("checkpoint", default: 50) {
+            field throws(InputError) in
+            try field.object("everySteps").wholeNumber(
+                "everySteps", in: SpecificationLimits.steps, default: 50)
+        }
+        overlong = try fields.required("overlong").choice(of: Overlong.self)
+        try checkTogether(fields)
+    }
+
+    /// The rules that bind one part to another.
+    private func checkTogether(_ fields: FieldReader) throws(InputError) {
+        guard batch.lanes >= envelope.ranks.max else {
+            throw (fields["ranks"] ?? fields.field).error(
+                "\(envelope.ranks.max) ranks cannot share \(batch.lanes) lanes",
+                remedy: "A lane is the least a rank can do: raise batch.lanes or lower ranks.max.")
+        }
+        if case .new(let new) = model, batch.rowTokens > new.positionsMax {
+            throw (fields["batch"] ?? fields.field).error(
+                "rows of \(batch.rowTokens) tokens are longer than the model's "
+                    + "\(new.positionsMax) positions",
+                remedy: "Raise model.new.positionsMax or lower batch.rowTokens.")
+        }
+    }
+
+    private static func method(
+        _ field: SpecificationField
+    ) throws(InputError) -> (Method, Adapter) {
+        // Settings of adapters that are not there yet are known by name, so that the sentence is about
+        // the adapter and not about its settings.
+        let fields = try field.object("type", "adapter")
+        let method = try fields.required("type").choice(
+            of: Method.self, later: ["distill", "dpo", "kto", "orpo", "grpo"])
+        guard let adapter = fields["adapter"] else { return (method, .full) }
+        if case .text = adapter.tree.value {
+            return (method, try adapter.choice(of: Adapter.self, later: ["lora"]))
+        }
+        let type = try adapter.object("type", "rank", "alpha", "targets", "dropout")
+        return (method, try type.required("type").choice(of: Adapter.self, later: ["lora"]))
+    }
+
+    var json: JSONValue {
+        var members = envelope.members(kind: .train)
+        members["model"] = model.json
+        members["data"] = .string(data.description)
+        members["validation"] = validation.json
+        members["method"] = [
+            "type": .string(method.rawValue), "adapter": ["type": .string(adapter.rawValue)],
+        ]
+        members["schedule"] = schedule.json
+        members["batch"] = batch.json
+        members["precision"] = .string(precision.rawValue)
+        members["checkpoint"] = ["everySteps": .integer(Int64(checkpointEverySteps))]
+        members["overlong"] = .string(overlong.rawValue)
+        return .object(members)
+    }
+}
+
+extension TrainSpecification.Model {
+    init(_ field: SpecificationField) throws(InputError) {
+        let (key, source) = try field.object("base", "new").oneOf("base", "new")
+        self =
+            key == "base"
+            ? .base(try source.model()) : .new(try TrainSpecification.NewModel(source))
+    }
+
+    var json: JSONValue {
+        switch self {
+        case .base(let base): ["base": .string(base.description)]
+        case .new(let new): ["new": new.json]
+        }
+    }
+}
+
+extension TrainSpecification.NewModel {
+    private enum Architecture: String, CaseIterable { case llama }
+
+    init(_ field: SpecificationField) throws(InputError) {
+        typealias Limits = SpecificationLimits
+        let fields = try field.object(
+            "architecture", "hidden", "layers", "heads", "keyValueHeads", "intermediate",
+            "vocabulary", "positionsMax", "tiedHead", "tokenizer")
+        _ = try fields.required("architecture").choice(of: Architecture.self)
+        hidden = try fields.required("hidden").wholeNumber(in: Limits.hidden)
+        layers = try fields.required("layers").wholeNumber(in: Limits.layers)
+        heads = try fields.required("heads").wholeNumber(in: Limits.heads)
+        keyValueHeads = try fields.wholeNumber("keyValueHeads", in: Limits.heads, default: heads)
+        intermediate = try fields.required("intermediate").wholeNumber(in: Limits.intermediate)
+        vocabulary = try fields.required("vocabulary").wholeNumber(in: Limits.vocabulary)
+        positionsMax = try fields.wholeNumber("positionsMax", in: Limits.positions, default: 2_048)
+        tiedHead = try fields["tiedHead"]?.flag() ?? true
+        tokenizer = try fields["tokenizer"]?.model()
+
+        guard hidden % (2 * heads) == 0 else {
+            throw try fields.required("hidden").error(
+                "\(hidden) does not give \(heads) heads an even size each",
+                remedy: "Rotary positions turn pairs: make hidden a multiple of \(2 * heads).")
+        }
+        guard heads % keyValueHeads == 0 else {
+            throw (fields["keyValueHeads"] ?? field).error(
+                "\(keyValueHeads) does not divide \(heads) heads",
+                remedy: "Every key-value head serves the same number of heads.")
+        }
+    }
+
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "architecture": "llama", "hidden": .integer(Int64(hidden)),
+            "layers": .integer(Int64(layers)), "heads": .integer(Int64(heads)),
+            "keyValueHeads": .integer(Int64(keyValueHeads)),
+            "intermediate": .integer(Int64(intermediate)),
+            "vocabulary": .integer(Int64(vocabulary)),
+            "positionsMax": .integer(Int64(positionsMax)), "tiedHead": .boolean(tiedHead),
+        ]
+        members["tokenizer"] = tokenizer.map { .string($0.description) }
+        return .object(members)
+    }
+}
+
+extension TrainSpecification.Validation {
+    init(_ field: SpecificationField) throws(InputError) {
+        let fields = try field.object("share", "data", "everySteps", "patience")
+        if fields["share"] == nil, fields["data"] == nil {
+            source = .share(0.02)
+        } else if try fields.oneOf("share", "data").key == "data" {
+            source = .data(try fields.required("data").dataset())
+        } else {
+            source = .share(
+                try fields.required("share").number(in: SpecificationLimits.share))
+        }
+        everySteps = try fields.wholeNumber(
+            "everySteps", in: SpecificationLimits.steps, default: 50)
+        patience = try fields["patience"]?.wholeNumber(in: 1...1_000_000)
+    }
+
+    var json: JSONValue {
+        var members: [String: JSONValue] = ["everySteps": .integer(Int64(everySteps))]
+        switch source {
+        case .share(let share): members["share"] = .number(share)
+        case .data(let data): members["data"] = .string(data.description)
+        }
+        members["patience"] = patience.map { .integer(Int64($0)) }
+        return .object(members)
+    }
+}
+
+extension TrainSpecification.Schedule {
+    init(_ field: SpecificationField) throws(InputError) {
+        typealias Limits = SpecificationLimits
+        let fields = try field.object(
+            "epochs", "steps", "learningRate", "warmup", "decay", "weightDecay", "clip", "beta1",
+            "beta2", "epsilon")
+        let (key, amount) = try fields.oneOf("epochs", "steps")
+        length =
+            key == "steps"
+            ? .steps(try amount.wholeNumber(in: Limits.steps))
+            : .epochs(try amount.number(in: Limits.epochs, isOpenBelow: true))
+        learningRate = try fields.required("learningRate").number(in: Limits.learningRate)
+        warmup = try fields.number("warmup", in: 0...1, default: 0.03)
+        decay = try fields.choice("decay", default: .cosine)
+        weightDecay = try fields.number("weightDecay", in: 0...1, default: 0.1)
+        clip = try fields.number("clip", in: 0...1e6, default: 1)
+        beta1 = try fields.number("beta1", in: 0...0.999_999, default: 0.9)
+        beta2 = try fields.number("beta2", in: 0...0.999_999, default: 0.95)
+        epsilon = try fields.number("epsilon", in: 1e-16...1, default: 1e-8)
+    }
+
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "learningRate": .number(learningRate), "warmup": .number(warmup),
+            "decay": .string(decay.rawValue), "weightDecay": .number(weightDecay),
+            "clip": .number(clip), "beta1": .number(beta1), "beta2": .number(beta2),
+            "epsilon": .number(epsilon),
+        ]
+        switch length {
+        case .epochs(let epochs): members["epochs"] = .number(epochs)
+        case .steps(let steps): members["steps"] = .integer(Int64(steps))
+        }
+        return .object(members)
+    }
+}
+
+extension TrainSpecification.Batch {
+    init(_ field: SpecificationField) throws(InputError) {
+        typealias Limits = SpecificationLimits
+        let fields = try field.object("lanes", "laneRows", "rowTokens", "order", "seed")
+        lanes = try fields.wholeNumber("lanes", in: Limits.lanes, default: 8)
+        laneRows = try fields.wholeNumber("laneRows", in: Limits.laneRows, default: 1)
+        rowTokens = try fields.wholeNumber("rowTokens", in: Limits.rowTokens, default: 1_024)
+        order = try fields.choice("order", default: .shuffled)
+        seed = try fields.wholeNumber("seed", in: Limits.seed, default: 7)
+        guard lanes.nonzeroBitCount == 1 else {
+            throw try fields.required("lanes").error(
+                "\(lanes) is not a power of two",
+                remedy: "Gradients are added in pairs of lanes: give 1, 2, 4, 8 and so on.")
+        }
+    }
+
+    var json: JSONValue {
+        [
+            "lanes": .integer(Int64(lanes)), "laneRows": .integer(Int64(laneRows)),
+            "rowTokens": .integer(Int64(rowTokens)), "order": .string(order.rawValue),
+            "seed": .integer(Int64(seed)),
+        ]
+    }
+}

@@ -1,0 +1,312 @@
+import FlywheelCore
+public import Foundation
+public import Jobs
+public import Postgres
+
+/// The queue in PostgreSQL: each call is one function of the schema `flywheel`, in one transaction.
+///
+/// The rules stand in `migrations/`; this translates values and errors, and decides nothing.
+public struct PostgresJobStore: JobStore {
+    let pool: Pool
+
+    public init(_ pool: Pool) { self.pool = pool }
+}
+
+// MARK: People
+
+extension PostgresJobStore {
+    public func submit(_ submission: Submission) async throws -> Submitted {
+        try await decode("SELECT flywheel.submit(\(try json(submission)))")
+    }
+
+    public func cancel(_ job: JobID) async throws -> JobState {
+        try await state("SELECT flywheel.cancel(\(job))")
+    }
+
+    public func pause(_ job: JobID) async throws -> JobState {
+        try await state("SELECT flywheel.pause(\(job))")
+    }
+
+    public func resume(_ job: JobID) async throws -> JobState {
+        try await state("SELECT flywheel.resume(\(job))")
+    }
+
+    public func retry(_ job: JobID) async throws -> JobID {
+        JobID(rawValue: try await value("SELECT flywheel.retry(\(job))"))
+    }
+}
+
+// MARK: Workers
+
+extension PostgresJobStore {
+    public func register(_ worker: WorkerDescription) async throws -> Grants {
+        try await decode("SELECT flywheel.register(\(try json(worker)))")
+    }
+
+    public func renew(_ worker: UUID) async throws -> Renewal? {
+        try await decode("SELECT flywheel.renew(\(worker))")
+    }
+
+    public func claim(for worker: UUID, atMost: Int) async throws -> [Assignment] {
+        try await decode("SELECT flywheel.claim(\(worker), \(atMost))")
+    }
+
+    public func drain(_ worker: UUID, isFinal: Bool) async throws {
+        try await run("SELECT flywheel.drain_worker(\(worker), \(isFinal))")
+    }
+}
+
+// MARK: Holders of a lease
+
+extension PostgresJobStore {
+    public func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool {
+        try await held(
+            lease, "SELECT flywheel.member_ready(\(lease.job), \(lease.fence), \(worker))")
+    }
+
+    public func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws {
+        try await write(
+            lease,
+            "SELECT flywheel.started(\(lease.job), \(lease.fence), \(numericProfile), \(stepsTotal))"
+        )
+    }
+
+    public func record(_ steps: [StepRecord], for lease: Lease) async throws {
+        guard !steps.isEmpty else { return }
+        let rows = try json(steps.map(StepRow.init))
+        try await write(
+            lease, "SELECT flywheel.record_steps(\(lease.job), \(lease.fence), \(rows))")
+    }
+
+    public func record(phase: String, done: Int, total: Int, for lease: Lease) async throws {
+        try await write(
+            lease,
+            """
+            SELECT flywheel.record_progress(
+                \(lease.job), \(lease.fence), \(phase), \(done), \(total))
+            """)
+    }
+
+    public func record(
+        metric: String, value: Double, n: Int, step: Int, for lease: Lease
+    ) async throws {
+        try await write(
+            lease,
+            """
+            SELECT flywheel.record_metric(
+                \(lease.job), \(lease.fence), \(step), \(metric), \(value), \(n))
+            """)
+    }
+
+    public func record(_ checkpoint: CheckpointRecord, for lease: Lease) async throws {
+        try await write(
+            lease,
+            """
+            SELECT flywheel.record_checkpoint(
+                \(lease.job), \(lease.fence), \(checkpoint.step), \(checkpoint.path),
+                \(checkpoint.bytes), \(checkpoint.digest.hex), \(checkpoint.weightsDigest.hex))
+            """)
+    }
+
+    public func record(log text: String, for lease: Lease) async throws {
+        // PostgreSQL's text cannot hold NUL, which a crashing program may well print.
+        let printable = text.replacing("\0", with: "\u{FFFD}")
+        try await write(
+            lease, "SELECT flywheel.record_log(\(lease.job), \(lease.fence), \(printable))")
+    }
+
+    public func finish(_ lease: Lease, outcome: Outcome) async throws -> JobState {
+        try await held(
+            lease,
+            "SELECT flywheel.finish(\(lease.job), \(lease.fence), \(try json(outcome)))")
+    }
+
+    public func fail(
+        _ lease: Lease, _ verdict: FailureVerdict, reason: String
+    ) async throws -> JobState {
+        try await held(
+            lease,
+            "SELECT flywheel.fail(\(lease.job), \(lease.fence), \(verdict.rawValue), \(reason))")
+    }
+
+    public func leave(_ lease: Lease) async throws -> JobState {
+        try await held(lease, "SELECT flywheel.leave(\(lease.job), \(lease.fence))")
+    }
+}
+
+/// A step under the names of its table.
+private struct StepRow: Encodable {
+    let record: StepRecord
+
+    enum CodingKeys: String, CodingKey {
+        case step, loss, tokens, ranks
+        case learningRate = "learning_rate"
+        case gradNorm = "grad_norm"
+        case supervisedTokens = "supervised_tokens"
+        case stepSeconds = "step_seconds"
+        case weightsDigest = "weights_digest"
+    }
+
+    init(_ record: StepRecord) { self.record = record }
+
+    func encode(to encoder: any Encoder) throws {
+        var row = encoder.container(keyedBy: CodingKeys.self)
+        try row.encode(record.step, forKey: .step)
+        try row.encode(record.loss, forKey: .loss)
+        try row.encode(record.learningRate, forKey: .learningRate)
+        try row.encode(record.gradNorm, forKey: .gradNorm)
+        try row.encode(record.tokens, forKey: .tokens)
+        try row.encode(record.supervisedTokens, forKey: .supervisedTokens)
+        try row.encode(record.stepSeconds, forKey: .stepSeconds)
+        try row.encode(record.ranks, forKey: .ranks)
+        try row.encode(record.weightsDigest, forKey: .weightsDigest)
+    }
+}
+
+// MARK: Coordinators
+
+extension PostgresJobStore {
+    public func lead(_ holder: UUID) async throws -> Int64? {
+        try await value("SELECT (SELECT flywheel.take_lead('coordinator', \(holder)))")
+    }
+
+    public func abdicate(_ holder: UUID) async throws {
+        try await run("SELECT flywheel.abdicate('coordinator', \(holder))")
+    }
+
+    public func schedulingSnapshot(queueMax: Int) async throws -> SchedulingSnapshot {
+        try await decode("SELECT flywheel.scheduling_snapshot(\(queueMax))")
+    }
+
+    public func admit(_ job: JobID, members: [GangMember], term: Int64) async throws -> String? {
+        try await led(term) {
+            try await value("SELECT flywheel.admit(\(term), \(job), \(try json(members)))")
+        }
+    }
+
+    public func explain(
+        _ job: JobID, waitsFor reason: String, reserving nodes: [String], term: Int64
+    ) async throws {
+        try await led(term) {
+            try await run("SELECT flywheel.explain(\(term), \(job), \(reason), \(nodes))")
+        }
+    }
+
+    public func endBackoffs(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.end_backoffs(\(term))") }
+    }
+
+    public func expiredWorkers() async throws -> [UUID] {
+        try await pool.values("SELECT * FROM flywheel.expired_workers()", as: UUID.self)
+    }
+
+    public func reap(_ worker: UUID, term: Int64) async throws -> Bool {
+        try await led(term) { try await value("SELECT flywheel.reap(\(term), \(worker))") }
+    }
+
+    public func giveUpLaunches(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.give_up_launches(\(term))") }
+    }
+
+    public func nudge(_ whom: Nudge) async throws {
+        try await run("SELECT pg_notify(\(whom.rawValue), '')")
+    }
+
+    public func nudges(of whom: Nudge) async throws -> AsyncStream<Void> {
+        let pool = pool
+        let (nudges, continuation) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let listening = Task {
+            while !Task.isCancelled {
+                do {
+                    try await pool.listen(to: whom.rawValue) { notifications in
+                        // What was sent while nobody listened is gone: look at the tables once.
+                        continuation.yield()
+                        for try await _ in notifications { continuation.yield() }
+                    }
+                } catch {
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+        continuation.onTermination = { _ in listening.cancel() }
+        return nudges
+    }
+}
+
+// MARK: Values and errors
+
+extension PostgresJobStore {
+    private func json(_ value: some Encodable) throws -> JSONValue {
+        try JSONValue(encoding: value)
+    }
+
+    private func value<Value: PostgresDecodable>(_ statement: Statement) async throws -> Value {
+        try await translating { try await pool.value(statement, as: Value.self) }
+    }
+
+    private func decode<Value: Decodable>(_ statement: Statement) async throws -> Value {
+        let text: String? = try await value(statement)
+        return try JSONDecoder().decode(Value.self, from: Data((text ?? "null").utf8))
+    }
+
+    private func run(_ statement: Statement) async throws {
+        try await translating { _ = try await pool.execute(statement) }
+    }
+
+    private func state(_ statement: Statement) async throws -> JobState {
+        let text: String = try await value(statement)
+        guard let state = JobState(rawValue: text) else { throw UnknownState(text: text) }
+        return state
+    }
+
+    /// Runs a holder's statement that returns whether the lease still holds.
+    private func write(_ lease: Lease, _ statement: Statement) async throws {
+        let isHeld: Bool = try await value(statement)
+        guard isHeld else { throw LeaseLoss.fenced(lease) }
+    }
+
+    /// Runs a holder's statement that returns null when the lease no longer holds.
+    private func held(_ lease: Lease, _ statement: Statement) async throws -> Bool {
+        let answer: Bool? = try await value(statement)
+        guard let answer else { throw LeaseLoss.fenced(lease) }
+        return answer
+    }
+
+    private func held(_ lease: Lease, _ statement: Statement) async throws -> JobState {
+        let text: String? = try await value(statement)
+        guard let text else { throw LeaseLoss.fenced(lease) }
+        guard let state = JobState(rawValue: text) else { throw UnknownState(text: text) }
+        return state
+    }
+
+    /// Runs a leader's statement; a term that has passed becomes `LeaseLoss.deposed`.
+    private func led<Output>(
+        _ term: Int64, _ body: () async throws -> Output
+    ) async throws -> Output {
+        do { return try await body() } catch let error as PostgresError
+            where error.sqlState == "FW001"
+        {
+            throw LeaseLoss.deposed(term: term)
+        }
+    }
+}
+
+/// Turns the errors that the schema raises on purpose into those that `JobStore` promises.
+func translating<Output>(_ body: () async throws -> Output) async throws -> Output {
+    do { return try await body() } catch let error as PostgresError {
+        switch error.sqlState {
+        case "FW002": throw ReplayDiffers(error.message)
+        case "FW003": throw StoreRefusal(error.message)
+        default: throw error
+        }
+    }
+}
+
+/// The database knows a state that this program does not: it was migrated by a newer one.
+struct UnknownState: Error, CustomStringConvertible {
+    let text: String
+    var description: String {
+        "the database has jobs in a state `\(text)` that this version does not know; update it"
+    }
+}

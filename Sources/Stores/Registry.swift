@@ -1,0 +1,160 @@
+public import FlywheelCore
+import Foundation
+public import Jobs
+public import Postgres
+
+/// Datasets and models, as the database knows them.
+public struct Registry: Sendable {
+    let pool: Pool
+
+    public init(_ pool: Pool) { self.pool = pool }
+
+    /// Adds a dataset; the same rows under the same name are the version they were.
+    public func add(_ dataset: NewDataset) async throws -> DatasetRecord {
+        try await record("SELECT flywheel.add_dataset(\(try JSONValue(encoding: dataset)))")
+    }
+
+    /// The dataset of that name: the newest, or the one with `digest`.
+    public func dataset(named name: String, digest: Digest? = nil) async throws -> DatasetRecord? {
+        try await pool.first(
+            """
+            SELECT to_jsonb(d) AS row
+            FROM flywheel.datasets d
+            WHERE name = \(name) AND digest LIKE \(digest?.hex ?? "%")
+            ORDER BY version DESC LIMIT 1
+            """
+        ).map(decode)
+    }
+
+    public func datasets() async throws -> [DatasetRecord] {
+        try await pool.query(
+            "SELECT to_jsonb(d) AS row FROM flywheel.datasets d ORDER BY name, version"
+        ).map(decode)
+    }
+
+    /// Adds a model that a person imported.
+    public func add(_ model: Outcome.Model, name: String) async throws -> ModelRecord {
+        let request = try JSONValue(encoding: model).merging(["name": .string(name)])
+        return try await record("SELECT flywheel.add_model(\(request), NULL)")
+    }
+
+    /// The model called `name` or `name@version`; without a version the promoted one, else the newest.
+    public func model(named name: String) async throws -> ModelRecord? {
+        try await pool.first(
+            """
+            SELECT to_jsonb(m) AS row FROM flywheel.models m
+            WHERE name = split_part(\(name), '@', 1)
+              AND (split_part(\(name), '@', 2) = '' OR version::text = split_part(\(name), '@', 2))
+            ORDER BY (stage = 'promoted') DESC, version DESC LIMIT 1
+            """
+        ).map(decode)
+    }
+
+    /// The model that `job` made.
+    public func model(of job: JobID) async throws -> ModelRecord? {
+        try await pool.first(
+            "SELECT to_jsonb(m) AS row FROM flywheel.models m WHERE job_id = \(job)"
+        ).map(decode)
+    }
+
+    public func models() async throws -> [ModelRecord] {
+        try await pool.query(
+            "SELECT to_jsonb(m) AS row FROM flywheel.models m ORDER BY name, version"
+        ).map(decode)
+    }
+
+    public func promote(_ model: String, reason: String) async throws -> ModelRecord {
+        try await record("SELECT flywheel.promote(\(model), \(reason))")
+    }
+
+    /// Undoes the last promotion of `name`; returns the versions that it left and went to.
+    public func rollback(_ name: String, reason: String) async throws -> (from: Int, to: Int?) {
+        let answer: JSONValue = try await translating {
+            try await pool.value("SELECT flywheel.rollback_model(\(name), \(reason))")
+        }
+        return (Int(answer["from"]?.integer ?? 0), answer["to"]?.integer.map { Int($0) })
+    }
+
+    private func record<Record: Decodable>(_ statement: Statement) async throws -> Record {
+        let row: JSONValue = try await translating { try await pool.value(statement) }
+        return try row.decoded()
+    }
+
+    private func decode<Record: Decodable>(_ row: Row) throws -> Record {
+        try row.decode("row", as: JSONValue.self).decoded()
+    }
+}
+
+/// A dataset to be registered.
+public struct NewDataset: Sendable, Encodable {
+    public var name: String
+    /// Of the JSONL file.
+    public var digest: Digest
+    public var shape: String
+    public var rows: Int
+    public var bytes: Int64
+    /// Whether it serves examinations alone and is barred from training.
+    public var isGolden: Bool
+    public var card: JSONValue
+    public var source: String?
+
+    public init(
+        name: String, digest: Digest, shape: String, rows: Int, bytes: Int64, isGolden: Bool,
+        card: JSONValue, source: String?
+    ) {
+        self.name = name
+        self.digest = digest
+        self.shape = shape
+        self.rows = rows
+        self.bytes = bytes
+        self.isGolden = isGolden
+        self.card = card
+        self.source = source
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, digest, shape, rows, bytes, card, source
+        case isGolden = "is_golden"
+    }
+}
+
+/// A dataset as registered.
+public struct DatasetRecord: Sendable, Codable, Equatable {
+    public var name: String
+    public var version: Int
+    public var digest: Digest
+    public var shape: String
+    public var rows: Int
+    public var bytes: Int64
+    public var isGolden: Bool
+    public var card: JSONValue
+    public var source: String?
+
+    enum CodingKeys: String, CodingKey {
+        case name, version, digest, shape, rows, bytes, card, source
+        case isGolden = "is_golden"
+    }
+}
+
+/// A model as registered.
+public struct ModelRecord: Sendable, Codable, Equatable {
+    public var name: String
+    public var version: Int
+    public var base: String?
+    public var adapter: String?
+    public var job: JobID?
+    public var datasetDigest: Digest?
+    public var digest: Digest
+    public var files: [String: Digest]
+    public var parameters: Int64
+    public var stage: String
+
+    /// `name@version`
+    public var title: String { "\(name)@\(version)" }
+
+    enum CodingKeys: String, CodingKey {
+        case name, version, base, adapter, digest, files, parameters, stage
+        case job = "job_id"
+        case datasetDigest = "dataset_digest"
+    }
+}

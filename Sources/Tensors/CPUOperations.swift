@@ -1,0 +1,126 @@
+import CBLAS
+import CKernels
+
+/// The fp32 path: products by OpenBLAS on one thread, everything else by our kernels.
+public final class CPUOperations: Operations {
+    public let profile = NumericProfile.fp32
+
+    public init() {}
+
+    public func linear(_ y: Tensor, _ x: Tensor, weight: Tensor, adding: Bool) {
+        precondition(x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows)
+        for start in stride(from: 0, to: x.rows, by: rowBlock) {
+            unsafe cblas_sgemm(
+                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(rowBlock), CInt(weight.rows),
+                CInt(weight.columns), 1, x.values + start * x.stride, CInt(x.stride), weight.values,
+                CInt(weight.stride), adding ? 1 : 0, y.values + start * y.stride, CInt(y.stride))
+        }
+    }
+
+    public func linearInputGradient(_ dx: Tensor, _ dy: Tensor, weight: Tensor, adding: Bool) {
+        precondition(
+            dx.columns == weight.columns && dy.columns == weight.rows && dx.rows == dy.rows)
+        if dx.rows == 0 { return }
+        unsafe cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasNoTrans, CInt(dx.rows), CInt(weight.columns),
+            CInt(weight.rows), 1, dy.values, CInt(dy.stride), weight.values, CInt(weight.stride),
+            adding ? 1 : 0, dx.values, CInt(dx.stride))
+    }
+
+    public func linearWeightGradient(_ dw: Tensor, _ dy: Tensor, _ x: Tensor, adding: Bool) {
+        precondition(dw.rows == dy.columns && dw.columns == x.columns && dy.rows == x.rows)
+        if x.rows == 0 {
+            if !adding { dw.clear() }
+            return
+        }
+        unsafe cblas_sgemm(
+            CblasRowMajor, CblasTrans, CblasNoTrans, CInt(dw.rows), CInt(dw.columns), CInt(x.rows),
+            1, dy.values, CInt(dy.stride), x.values, CInt(x.stride), adding ? 1 : 0, dw.values,
+            CInt(dw.stride))
+    }
+
+    public func rmsNorm(_ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, epsilon: Float) {
+        precondition(y.rows == x.rows && y.columns == x.columns && inverse.columns >= x.rows)
+        unsafe rmsnorm_forward_TD(
+            y.values, y.stride, inverse.values, x.values, x.stride, gain.values, epsilon, x.rows,
+            x.columns)
+    }
+
+    public func rmsNormGradient(
+        _ dx: Tensor, _ dgain: Tensor, _ dy: Tensor, _ x: Tensor, inverse: Tensor, gain: Tensor
+    ) {
+        precondition(dx.rows == x.rows && dy.rows == x.rows && inverse.columns >= x.rows)
+        precondition(dx.columns == x.columns && dy.columns == x.columns)
+        unsafe rmsnorm_backward_TD(
+            dx.values, dx.stride, dgain.values, dy.values, dy.stride, x.values, x.stride,
+            inverse.values, gain.values, x.rows, x.columns)
+    }
+
+    public func rotate(_ x: Tensor, positions: [Int32], table: RotaryTable, backwards: Bool) {
+        let dimension = 2 * table.cosine.columns
+        precondition(positions.count == x.rows && x.columns % dimension == 0)
+        precondition(positions.allSatisfy { $0 >= 0 && $0 < table.positions })
+        unsafe positions.withUnsafeBufferPointer { positions in
+            unsafe rope_rotate_THD(
+                x.values, x.stride, positions.baseAddress, table.cosine.values, table.sine.values,
+                backwards ? -1 : 1, x.rows, x.columns / dimension, dimension)
+        }
+    }
+
+    public func gatedActivation(_ h: Tensor, gate: Tensor, up: Tensor) {
+        precondition(gate.stride == up.stride && h.rows == gate.rows && h.columns == gate.columns)
+        unsafe swiglu_forward_TI(
+            h.values, h.stride, gate.values, up.values, gate.stride, h.rows, h.columns)
+    }
+
+    public func gatedActivationGradient(gate: Tensor, up: Tensor, _ dh: Tensor) {
+        precondition(gate.stride == up.stride && dh.rows == gate.rows && dh.columns == gate.columns)
+        unsafe swiglu_backward_TI(
+            gate.values, up.values, gate.stride, dh.values, dh.stride, dh.rows, dh.columns)
+    }
+
+    public func gather(_ y: Tensor, _ x: Tensor, rows: [Int32]) {
+        precondition(rows.count == y.rows && y.columns == x.columns)
+        precondition(rows.allSatisfy { $0 >= 0 && $0 < x.rows })
+        unsafe rows.withUnsafeBufferPointer { rows in
+            unsafe gather_rows_TD(
+                y.values, y.stride, x.values, x.stride, rows.baseAddress, y.rows, y.columns)
+        }
+    }
+
+    public func scatterAdd(_ y: Tensor, _ x: Tensor, rows: [Int32]) {
+        precondition(rows.count == x.rows && y.columns == x.columns)
+        precondition(rows.allSatisfy { $0 >= 0 && $0 < y.rows })
+        unsafe rows.withUnsafeBufferPointer { rows in
+            unsafe scatter_add_rows_TD(
+                y.values, y.stride, x.values, x.stride, rows.baseAddress, x.rows, x.columns)
+        }
+    }
+
+    public func logProbabilities(_ logits: Tensor, targets: [Int32], u: [Float]?) -> [Double] {
+        precondition(targets.count == logits.rows && (u?.count ?? logits.rows) == logits.rows)
+        var result = [Double](repeating: 0, count: logits.rows)
+        let weights = u ?? []
+        unsafe weights.withUnsafeBufferPointer { weights in
+            unsafe head_logp_RV(
+                &result, logits.values, logits.stride, targets,
+                u == nil ? nil : weights.baseAddress, logits.rows, logits.columns)
+        }
+        return result
+    }
+
+    public func argmax(_ x: Tensor) -> [Int32] {
+        (0..<x.rows).map { unsafe argmax_V(x.row($0).baseAddress, x.columns) }
+    }
+
+    public func softmax(_ x: Tensor, scale: Float) {
+        for index in 0..<x.rows { unsafe softmax_V(x.row(index).baseAddress, scale, x.columns) }
+    }
+}
+
+/// Runs `body` with subnormal numbers taken as zero on this thread.
+public func withFlushedSubnormals<Result>(_ body: () -> Result) -> Result {
+    let mode = kernels_enter()
+    defer { kernels_leave(mode) }
+    return body()
+}

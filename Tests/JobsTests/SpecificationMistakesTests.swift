@@ -1,0 +1,216 @@
+import FlywheelCore
+import Jobs
+import Testing
+
+/// One mistake in a specification, and what is said of it.
+struct Mistake: Sendable, CustomTestStringConvertible {
+    let text: String
+    let line: Int?
+    let field: String?
+    /// Part of the sentence.
+    let says: String
+
+    var testDescription: String { says }
+
+    /// `sample` with `right`, which occurs once, replaced by `wrong`.
+    init(
+        _ right: String, _ wrong: String, in sample: String = Sample.train, line: Int?,
+        field: String?, says: String
+    ) {
+        precondition(sample.split(separator: right, omittingEmptySubsequences: false).count == 2)
+        let text = sample.split(separator: right, omittingEmptySubsequences: false)
+            .joined(separator: wrong)
+        self.init(text: text, line: line, field: field, says: says)
+    }
+
+    init(text: String, line: Int?, field: String?, says: String) {
+        self.text = text
+        self.line = line
+        self.field = field
+        self.says = says
+    }
+
+    static let train: [Mistake] = [
+        Mistake(
+            "kind: train", "kind: trian", line: 1, field: "kind", says: "Did you mean `train`?"),
+        Mistake("kind: train\n", "", line: 1, field: "kind", says: "`kind` is missing"),
+        Mistake(
+            "kind: train", "kind: distill", line: 1, field: "kind",
+            says: "kind: distill is not available in this version"),
+        Mistake(
+            "support-intent-3", "Support Intent", line: 2, field: "name", says: "is not a name"),
+        Mistake(
+            "support-intent-3", "2026", line: 2, field: "name",
+            says: "expected text, found the whole number 2026. Put it in quotes"),
+        Mistake(
+            "hidden: 256", "hidden: 250", line: 3, field: "model.new.hidden",
+            says: "does not give 8 heads an even size each"),
+        Mistake(
+            "keyValueHeads: 2", "keyValueHeads: 3", line: 3, field: "model.new.keyValueHeads",
+            says: "3 does not divide 8 heads"),
+        Mistake(
+            "vocabulary: 4096", "vocabluary: 4096", line: 4, field: "model.new.vocabluary",
+            says: "Did you mean `vocabulary`?"),
+        Mistake(
+            "architecture: llama", "architecture: mamba", line: 3, field: "model.new.architecture",
+            says: "`mamba` is none of `llama`"),
+        Mistake(
+            "model: {new:", "model: {base: a, new:", line: 3, field: "model",
+            says: "only one of `base` or `new`"),
+        Mistake(
+            "support-intent@latest", "support-intent@3", line: 5, field: "data",
+            says: "names no dataset"),
+        Mistake("data: support-intent@latest\n", "", line: 1, field: "data", says: "is missing"),
+        Mistake(
+            "type: sft", "type: grpo", line: 6, field: "method.type",
+            says: "`grpo` is not available in this version"),
+        Mistake(
+            "type: full", "type: lora, rank: 16, alpha: 32", line: 6, field: "method.adapter.type",
+            says: "`lora` is not available in this version"),
+        Mistake(
+            "epochs: 2", "epochs: two", line: 8, field: "schedule.epochs",
+            says: "expected a number, found the text `two`"),
+        Mistake(
+            "epochs: 2", "epochs: 0", line: 8, field: "schedule.epochs", says: "out of range"),
+        Mistake(
+            "epochs: 2", "epochs: 2\n  steps: 10", line: 9, field: "schedule",
+            says: "only one of `epochs` or `steps`"),
+        Mistake(
+            "  epochs: 2\n", "", line: 8, field: "schedule", says: "`epochs` or `steps` is missing"),
+        Mistake(
+            "learningRate: 2.0e-4", "learning_rate: 2.0e-4", line: 9,
+            field: "schedule.learning_rate", says: "Did you mean `learningRate`?"),
+        Mistake(
+            "learningRate: 2.0e-4", "learningRate: -1", line: 9, field: "schedule.learningRate",
+            says: "Give a number from 0.0 to 10.0"),
+        Mistake(
+            "decay: cosine", "decay: 3", line: 11, field: "schedule.decay",
+            says: "expected one of `cosine`, `linear`, `constant`, found the whole number 3"),
+        Mistake(
+            "warmup: 0.03", "warmup: 0.03\n  warmup: 0.1", line: 10, field: "warmup",
+            says: "given more than once"),
+        Mistake(
+            "lanes: 8", "lanes: 6", line: 12, field: "batch.lanes", says: "not a power of two"),
+        Mistake(
+            "lanes: 8", "lanes: 2", line: 14, field: "ranks", says: "4 ranks cannot share 2 lanes"),
+        Mistake(
+            "rowTokens: 1024", "rowTokens: 1024.5", line: 12, field: "batch.rowTokens",
+            says: "expected a whole number, found the number 1024.5"),
+        Mistake(
+            "rowTokens: 1024", "rowTokens: 4096", line: 12, field: "batch",
+            says: "longer than the model's 2048 positions"),
+        Mistake(
+            "seed: 7", "seed: [7]", line: 12, field: "batch.seed",
+            says: "expected a whole number, found a list"),
+        Mistake(
+            "precision: fp32", "precision: bf16", line: 13, field: "precision",
+            says: "`bf16` is not available in this version"),
+        Mistake(
+            "{min: 1, max: 4}", "{min: 5, max: 4}", line: 14, field: "ranks",
+            says: "`min` (5) is greater than `max` (4)"),
+        Mistake(
+            "checkpoint: {everySteps: 50}", "checkpoint: 50", line: 15, field: "checkpoint",
+            says: "expected an object, found the whole number 50"),
+        Mistake("\noverlong: drop", "", line: 1, field: "overlong", says: "`overlong` is missing"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nresources: {gpus: 1}", line: 17,
+            field: "resources.gpus", says: "GPUs are not available in this version"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nvalidation: {share: 0.1, data: a}", line: 17,
+            field: "validation", says: "only one of `share` or `data`"),
+        Mistake(
+            "order: shuffled", "order: shuffled}", line: 12, field: nil, says: "not valid YAML"),
+        Mistake("  warmup", "\twarmup", line: 10, field: nil, says: "not valid YAML"),
+    ]
+
+    static let evaluate: [Mistake] = [
+        evaluate(
+            "support-intent-3@1", "support-intent-3@0", line: 3, field: "model",
+            says: "versions count from 1"),
+        evaluate(
+            "support-intent-2@4", "{upstream: frontier, model: gpt-5}", line: 4,
+            field: "incumbent", says: "upstream is not available as incumbent in this version"),
+        evaluate(
+            "{type: exact}", "{type: judge, model: a}", line: 6, field: "graders[0].type",
+            says: "`judge` is not available in this version"),
+        evaluate(
+            "{type: exact}", "{type: exact, field: a}", line: 6, field: "graders[0].field",
+            says: "unknown key `field`"),
+        evaluate("{type: exact}", "", line: 6, field: "graders", says: "Give exactly one"),
+        evaluate(
+            "metric: accuracy", "metric: acuracy", line: 7, field: "gate.metric",
+            says: "Did you mean `accuracy`?"),
+        evaluate(
+            "promote: true", "promote: yes", line: 7, field: "gate.promote",
+            says: "expected true or false, found the text `yes`"),
+        evaluate(
+            "golden: ", "goldne: ", line: 5, field: "goldne", says: "Did you mean `golden`?"),
+        evaluate(
+            "17]", "0]", line: 8, field: "after[1]", says: "0 is out of range"),
+    ]
+
+    private static func evaluate(
+        _ right: String, _ wrong: String, line: Int?, field: String?, says: String
+    ) -> Mistake {
+        Mistake(right, wrong, in: Sample.evaluate, line: line, field: field, says: says)
+    }
+
+    static let whole: [Mistake] = [
+        Mistake(text: "", line: nil, field: nil, says: "no job in it"),
+        Mistake(text: "- a\n- b", line: 1, field: nil, says: "found a list"),
+        Mistake(text: "just words", line: 1, field: nil, says: "found the text `just words`"),
+        Mistake(text: "{a: *nothing}", line: 1, field: nil, says: "undefined alias"),
+        Mistake(text: "{[1, 2]: 3}", line: 1, field: nil, says: "a key must be a plain name"),
+        Mistake(
+            text: Sample.train + "\n---\nkind: evaluate\nname: a\nmodel: b\ngoldne: c", line: 21,
+            field: "goldne", says: "unknown key `goldne`"),
+        Mistake(
+            text: String(repeating: "[", count: 40) + String(repeating: "]", count: 40), line: 1,
+            field: nil, says: "nested deeper than"),
+        Mistake(
+            text: String(repeating: "# filler\n", count: 40_000), line: nil, field: nil,
+            says: "larger than"),
+    ]
+}
+
+@Suite struct SpecificationMistakes {
+    @Test(arguments: Mistake.train + Mistake.evaluate + Mistake.whole)
+    func `a mistake gets a sentence with file, line and field`(mistake: Mistake) throws {
+        let error = try #require(throws: InputError.self) {
+            try JobSpecification.parse(yaml: mistake.text, file: "job.yaml")
+        }
+        #expect(error.file == "job.yaml")
+        #expect(error.line == mistake.line, "\(error)")
+        #expect(error.field == mistake.field, "\(error)")
+        #expect(error.description.contains(mistake.says), "\(error)")
+    }
+
+    @Test func `an exploding text is refused at once`() throws {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...12 {
+            let aliases = Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(aliases)]\n"
+        }
+        let error = try #require(throws: InputError.self) {
+            try JobSpecification.parse(yaml: text, file: "job.yaml")
+        }
+        #expect(error.problem == "more than 12 aliases (`*name`)")
+    }
+
+    @Test func `stored JSON is checked as YAML is, without lines`() throws {
+        let error = try #require(throws: InputError.self) {
+            try JobSpecification(json: ["kind": "train", "name": "a", "modle": 3])
+        }
+        #expect(
+            error
+                == InputError(
+                    field: "modle", "unknown key `modle`", remedy: "Did you mean `model`?"))
+    }
+
+    @Test func `a resolved folder cannot leave its folder`() throws {
+        var job = try JobSpecification.parse(yaml: Sample.train, file: nil)[0]
+        job.envelope.resolved = [.base: .folder(files: ["../../etc/passwd": Digest(of: "a")])]
+        let error = try #require(throws: InputError.self) { try JobSpecification(json: job.json) }
+        #expect(error.problem == "`../../etc/passwd` is not the name of a file in a folder")
+    }
+}

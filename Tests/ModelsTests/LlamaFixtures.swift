@@ -1,0 +1,62 @@
+import Models
+
+/// Numbers from a seed, the same on every machine.
+struct SeededTokens {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+
+    mutating func next(below limit: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int((state >> 33) % UInt64(limit))
+    }
+
+    /// Documents of the given lengths; about half of the positions count, never a last one.
+    mutating func row(_ lengths: [Int], vocabulary: Int) -> PackedRow {
+        var row = PackedRow(tokens: [], documentStarts: [], targets: [], weights: [])
+        for length in lengths {
+            row.documentStarts.append(Int32(row.tokens.count))
+            let tokens = (0..<length).map { _ in Int32(next(below: vocabulary)) }
+            row.tokens += tokens
+            row.targets += tokens.dropFirst() + [-1]
+            row.weights += (0..<length).map { index in
+                index == length - 1 ? 0 : [0, 0.5, 1, 0][next(below: 4)]
+            }
+        }
+        return row
+    }
+}
+
+extension LlamaConfiguration {
+    static let small = LlamaConfiguration(
+        hidden: 24, layers: 2, heads: 4, keyValueHeads: 2, headDimension: 6, intermediate: 40,
+        vocabulary: 37, initializerRange: 0.3)
+}
+
+extension Llama {
+    /// A random model whose norms are not all 1.
+    static func random(
+        _ configuration: LlamaConfiguration, seed: UInt64 = 1, rowTokensMax: Int = 256,
+        isTraining: Bool = true
+    ) -> Llama {
+        let model = Llama(
+            configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining)
+        model.initialize(seed: seed)
+        var numbers = SeededTokens(seed: seed)
+        for entry in model.layout.entries where !entry.isDecayed {
+            for index in entry.offset..<(entry.offset + entry.count) {
+                unsafe model.parameters[index] = 0.5 + Float(numbers.next(below: 1000)) / 1000
+            }
+        }
+        return model
+    }
+
+    /// Loss and gradient of a row.
+    func differentiate(_ row: PackedRow, scale: Float = 1) -> (loss: Double, gradient: [Float]) {
+        var gradient = [Float](repeating: .nan, count: layout.count)
+        let loss = unsafe gradient.withUnsafeMutableBufferPointer {
+            unsafe lossSum(of: row, scale: scale, gradient: $0)
+        }
+        return (loss, gradient)
+    }
+}

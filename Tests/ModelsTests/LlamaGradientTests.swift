@@ -1,0 +1,88 @@
+import Models
+import TestSupport
+import Testing
+
+@Suite struct LlamaGradients {
+    struct Shape: Sendable, CustomTestStringConvertible {
+        var configuration: LlamaConfiguration
+        var documents: [Int]
+        var testDescription: String {
+            "\(configuration.heads):\(configuration.keyValueHeads) heads, \(documents)"
+        }
+    }
+
+    static let shapes: [Shape] = {
+        var wide = LlamaConfiguration.small
+        (wide.hidden, wide.heads, wide.keyValueHeads, wide.headDimension) = (32, 4, 1, 16)
+        var untied = LlamaConfiguration.small
+        (untied.tiedHead, untied.heads, untied.keyValueHeads) = (false, 3, 3)
+        return [
+            Shape(configuration: .small, documents: [9]),
+            Shape(configuration: .small, documents: [1, 5, 12, 2]),
+            Shape(configuration: wide, documents: [7, 70]),
+            Shape(configuration: untied, documents: [3, 11]),
+        ]
+    }()
+
+    @Test(arguments: shapes)
+    func `loss and gradient equal the fp64 oracle's`(shape: Shape) {
+        let model = Llama.random(shape.configuration)
+        var numbers = SeededTokens(seed: 5)
+        let row = numbers.row(shape.documents, vocabulary: shape.configuration.vocabulary)
+        let oracle = OracleLlama(
+            shape.configuration, parameters: unsafe model.parameters.map { Double($0) })
+        let loss = oracle.loss(row)
+        let expected = oracle.tape.gradient(of: loss)
+        let (own, gradient) = model.differentiate(row, scale: 0.25)
+
+        #expect(abs(own - oracle.tape.values[loss]) <= 1e-5 * abs(oracle.tape.values[loss]))
+        #expect(own == model.lossSum(of: row))
+        for entry in model.layout.entries {
+            let range = entry.offset..<(entry.offset + entry.count)
+            let largest = range.map { abs(expected[oracle.parameters[$0]]) }.max() ?? 0
+            let worst =
+                range.map {
+                    abs(4 * Double(gradient[$0]) - expected[oracle.parameters[$0]])
+                }.max() ?? 0
+            #expect(worst <= 1e-4 * largest, "\(entry.name): \(worst) of \(largest)")
+        }
+    }
+
+    @Test func `the oracle's gradient is that of finite differences`() {
+        let configuration = LlamaConfiguration.small
+        let model = Llama.random(configuration)
+        var numbers = SeededTokens(seed: 11)
+        let row = numbers.row([4, 6], vocabulary: configuration.vocabulary)
+        var parameters = unsafe model.parameters.map { Double($0) }
+        func loss() -> Double {
+            let oracle = OracleLlama(configuration, parameters: parameters)
+            let loss = oracle.loss(row)
+            return oracle.tape.values[loss]
+        }
+        let oracle = OracleLlama(configuration, parameters: parameters)
+        let gradient = oracle.tape.gradient(of: oracle.loss(row))
+        for entry in model.layout.entries {
+            let index = entry.offset + numbers.next(below: entry.count)
+            let (own, step) = (parameters[index], 1e-5)
+            parameters[index] = own + step
+            let above = loss()
+            parameters[index] = own - step
+            let slope = (above - loss()) / (2 * step)
+            parameters[index] = own
+            let expected = gradient[oracle.parameters[index]]
+            #expect(abs(slope - expected) <= 1e-7 + 1e-6 * abs(expected), "\(entry.name)")
+        }
+    }
+
+    @Test func `padding has no gradient, and what was in the buffer leaves no trace`() {
+        let model = Llama.random(.small)
+        var numbers = SeededTokens(seed: 3)
+        let (_, gradient) = model.differentiate(numbers.row([8], vocabulary: 37))
+        var isPadding = [Bool](repeating: true, count: model.layout.count)
+        for entry in model.layout.entries {
+            for index in entry.offset..<(entry.offset + entry.count) { isPadding[index] = false }
+        }
+        #expect(gradient.allSatisfy { $0.isFinite })
+        #expect(zip(gradient, isPadding).allSatisfy { !$1 || $0 == 0 })
+    }
+}

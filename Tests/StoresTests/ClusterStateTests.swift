@@ -1,0 +1,267 @@
+import FlywheelCore
+import Foundation
+import Jobs
+import Postgres
+import Stores
+import Testing
+
+@Suite struct Admission {
+    @Test func `a gang is admitted whole or not at all`() async throws {
+        try await withQueue { queue in
+            let job = try await queue.submit(ranks: 2...4)
+            let a = try await queue.worker(on: "a", slots: 2)
+            let b = try await queue.worker(on: "b", slots: 1)
+            let term = try #require(try await queue.store.lead(UUID()))
+            let tooMuch = [
+                GangMember(node: "a", incarnation: a, firstRank: 0, rankCount: 2),
+                GangMember(node: "b", incarnation: b, firstRank: 2, rankCount: 2),
+            ]
+            let reason = try await queue.store.admit(job, members: tooMuch, term: term)
+            #expect(reason == "node b has only 1 free slots")
+            #expect(
+                try await queue.store.schedulingSnapshot(queueMax: 9).nodes.map(\.freeSlots) == [
+                    2, 1,
+                ])
+
+            let fitting = [
+                GangMember(node: "a", incarnation: a, firstRank: 0, rankCount: 2),
+                GangMember(node: "b", incarnation: b, firstRank: 2, rankCount: 1),
+            ]
+            #expect(try await queue.store.admit(job, members: fitting, term: term) == nil)
+            #expect(
+                try await queue.store.schedulingSnapshot(queueMax: 9).nodes.map(\.freeSlots) == [
+                    0, 0,
+                ])
+            let assignment = try #require(try await queue.store.renew(b)?.assignments.first)
+            #expect(assignment.ranks == 3 && assignment.firstRank == 2 && !assignment.isLeader)
+
+            // A gang starts when its last member is ready, and its leader is told.
+            #expect(try await queue.store.memberReady(assignment.lease, worker: b) == false)
+            #expect(try await queue.store.memberReady(assignment.lease, worker: a) == true)
+
+            // One member's death is the gang's.
+            try await queue.store.drain(b, isFinal: true)
+            #expect(try await queue.state(of: job) == .queued)
+            #expect(try await queue.store.renew(a)?.held.isEmpty == true)
+        }
+    }
+
+    @Test func `two coordinators cannot lead at once, and one that slept is told`() async throws {
+        try await withQueue { queue in
+            let (one, two) = (UUID(), UUID())
+            let term = try #require(try await queue.store.lead(one))
+            #expect(try await queue.store.lead(two) == nil)
+            #expect(try await queue.store.lead(one) == term)
+            try await queue.pool.execute(
+                "UPDATE flywheel.leader SET lease_until = clock_timestamp() - interval '1 s'")
+            let next = try #require(try await queue.store.lead(two))
+            #expect(next > term)
+            await #expect(throws: LeaseLoss.deposed(term: term)) {
+                try await queue.store.endBackoffs(term: term)
+            }
+            try await queue.store.abdicate(two)
+            #expect(try #require(try await queue.store.lead(one)) > next)
+        }
+    }
+
+    @Test func `nodes kept for a waiting gang take nothing that stands behind it`() async throws {
+        try await withQueue { queue in
+            let gang = try await queue.submit("gang", ranks: 4...4)
+            let behind = try await queue.submit("behind")
+            let worker = try await queue.worker(slots: 2)
+            let term = try #require(try await queue.store.lead(UUID()))
+            try await queue.store.explain(
+                gang, waitsFor: "4 slots; 2 are free", reserving: ["a"], term: term)
+            #expect(try await queue.store.claim(for: worker, atMost: 5).isEmpty)
+            let urgent = try await queue.submit("urgent", priority: 1)
+            #expect(
+                try await queue.store.claim(for: worker, atMost: 5).map(\.lease.job) == [urgent])
+            let why = try await queue.pool.value(
+                "SELECT waiting_for FROM flywheel.jobs WHERE id = \(gang)", as: String.self)
+            #expect(why == "4 slots; 2 are free")
+            _ = try await queue.store.cancel(gang)
+            try await queue.store.explain(gang, waitsFor: "", reserving: [], term: term)
+            #expect(
+                try await queue.store.claim(for: worker, atMost: 5).map(\.lease.job) == [behind])
+        }
+    }
+
+    @Test func `a gang that does not launch is given up and the late node put aside after three`()
+        async throws
+    {
+        try await withQueue { queue in
+            try await queue.pool.execute("UPDATE flywheel.setting SET launch_deadline = '0 s'")
+            let job = try await queue.submit(ranks: 2...2)
+            let worker = try await queue.worker(slots: 2)
+            let term = try #require(try await queue.store.lead(UUID()))
+            let members = [GangMember(node: "a", incarnation: worker, firstRank: 0, rankCount: 2)]
+            for _ in 1...3 {
+                #expect(try await queue.store.admit(job, members: members, term: term) == nil)
+                #expect(try await queue.store.giveUpLaunches(term: term) == 1)
+            }
+            #expect(
+                try await queue.store.admit(job, members: members, term: term) == "node a is not up"
+            )
+            let state = try await queue.pool.value(
+                "SELECT state FROM flywheel.nodes", as: String.self)
+            #expect(state == "quarantined")
+        }
+    }
+}
+
+@Suite struct Registering {
+    func model(_ weights: String) -> Outcome.Model {
+        let digest = Digest(of: weights)
+        return Outcome.Model(
+            base: nil, datasetDigest: nil, digest: digest, files: ["model.safetensors": digest],
+            parameters: 10)
+    }
+
+    @Test func `the same rows under the same name are one dataset`() async throws {
+        try await withQueue { queue in
+            let registry = Registry(queue.pool)
+            func dataset(_ rows: String) -> NewDataset {
+                NewDataset(
+                    name: "d", digest: Digest(of: rows), shape: "chat", rows: 1, bytes: 1,
+                    isGolden: false, card: ["rows": 1], source: "f.jsonl")
+            }
+            let first = try await registry.add(dataset("one"))
+            #expect(try await registry.add(dataset("one")) == first)
+            let second = try await registry.add(dataset("two"))
+            #expect(second.version == 2)
+            #expect(try await registry.dataset(named: "d") == second)
+            #expect(try await registry.dataset(named: "d", digest: first.digest) == first)
+            #expect(try await registry.dataset(named: "e") == nil)
+        }
+    }
+
+    @Test func `one model of a name is promoted, and rolling back returns to the one before`()
+        async throws
+    {
+        try await withQueue { queue in
+            let registry = Registry(queue.pool)
+            for weights in ["one", "two", "three"] {
+                _ = try await registry.add(model(weights), name: "m")
+            }
+            #expect(try await registry.model(named: "m")?.version == 3)
+            for version in 1...3 {
+                _ = try await registry.promote("m@\(version)", reason: "test")
+                #expect(try await registry.model(named: "m")?.version == version)
+            }
+            for expected in [2, 1] {
+                #expect(try await registry.rollback("m", reason: "worse").to == expected)
+                #expect(try await registry.model(named: "m")?.version == expected)
+            }
+            #expect(try await registry.rollback("m", reason: "worse").to == nil)
+            await #expect(throws: StoreRefusal.self) {
+                try await registry.rollback("m", reason: "worse")
+            }
+        }
+    }
+
+    @Test func `an examination, its verdicts and the promotion stand or fall with the job`()
+        async throws
+    {
+        try await withQueue { queue in
+            let registry = Registry(queue.pool)
+            _ = try await registry.add(model("one"), name: "m")
+            let job = try await queue.submit()
+            let lease = try await queue.claimOne(for: try await queue.worker())
+            let scorecard: JSONValue = [
+                "model": "m@1", "metric": "accuracy", "slice": "all", "value": 0.5, "low": 0.1,
+                "high": 0.9, "n": 2,
+            ]
+            let evaluation: JSONValue = [
+                "model": "m@1", "dataset_digest": "d", "is_passed": true, "promotes": true,
+                "sentence": "m@1 passed.", "scorecards": [scorecard],
+                "verdicts": [
+                    [
+                        "is_incumbent": false, "row_id": "1", "answer": "a", "expected": "a",
+                        "score": 1,
+                    ],
+                    [
+                        "is_incumbent": false, "row_id": "2", "answer": "b", "expected": "a",
+                        "score": 0,
+                    ],
+                ],
+            ]
+            _ = try await queue.store.finish(
+                lease, outcome: Outcome(result: ["accuracy": 0.5], evaluation: evaluation))
+            #expect(try await queue.state(of: job) == .succeeded)
+            #expect(try await registry.model(named: "m")?.stage == "promoted")
+            let row = try #require(try await queue.pool.first("SELECT * FROM flywheel.scorecards"))
+            #expect(try row.decode("verdict", as: String.self) == "passed")
+            let verdicts = try await queue.pool.values(
+                "SELECT score FROM flywheel.verdicts ORDER BY row_id", as: Double.self)
+            #expect(verdicts == [1, 0])
+        }
+    }
+}
+
+@Suite struct Roles {
+    @Test func `a reader sees views alone, and changes nothing`() async throws {
+        try await withQueue { queue in
+            _ = try await queue.submit()
+            try await queue.pool.withConnection { connection in
+                try await connection.execute("SET ROLE flywheel_reader")
+                #expect(
+                    try await connection.value("SELECT count(*) FROM flywheel.jobs", as: Int.self)
+                        == 1)
+                for forbidden: Statement in [
+                    "SELECT * FROM flywheel.job", "SELECT flywheel.cancel(1)",
+                    "DELETE FROM flywheel.jobs", "SELECT flywheel.renew(NULL)",
+                ] {
+                    await #expect(throws: PostgresError.self, "\(forbidden)") {
+                        try await connection.query(forbidden)
+                    }
+                }
+                try await connection.execute("RESET ROLE")
+            }
+        }
+    }
+
+    @Test func `every view is documented`() async throws {
+        try await withQueue { queue in
+            let silent = try await queue.pool.values(
+                """
+                SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'flywheel' AND c.relkind = 'v' AND obj_description(c.oid) IS NULL
+                """, as: String.self)
+            #expect(silent.isEmpty)
+        }
+    }
+}
+
+@Suite struct Migrating {
+    @Test func `migrating twice changes nothing, and two programs may try at once`() async throws {
+        try await withQueue { queue in
+            try await queue.pool.execute("DROP SCHEMA flywheel CASCADE")
+            let applied = try await withThrowingTaskGroup(of: [String].self) { group in
+                for _ in 0..<4 { group.addTask { try await Migrator(queue.pool).migrate() } }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(applied == Migration.all.map(\.name))
+            #expect(try await Migrator(queue.pool).check().pending.isEmpty)
+        }
+    }
+
+    @Test func `a database with another history is refused`() async throws {
+        try await withQueue { queue in
+            try await queue.pool.execute(
+                "UPDATE flywheel.migration SET digest = 'other' WHERE number = 2")
+            await #expect(
+                throws: MigrationError.changed("0002_jobs.sql", expected: "0002_jobs.sql")
+            ) { try await Migrator(queue.pool).migrate() }
+            try await queue.pool.execute(
+                """
+                UPDATE flywheel.migration SET digest = \(Migration.all[1].digest.hex) WHERE number = 2;
+                """)
+            try await queue.pool.execute(
+                "INSERT INTO flywheel.migration (number, name, digest) VALUES (9999, '9999_later.sql', '')"
+            )
+            await #expect(throws: MigrationError.newer("9999_later.sql")) {
+                try await Migrator(queue.pool).migrate()
+            }
+        }
+    }
+}
