@@ -4,9 +4,9 @@ import Jobs
 
 /// Where a worker keeps what.
 ///
-/// `<home>/jobs/<job>/` is shared by the attempts of a job on this machine, `attempt-<fence>` in it
-/// belongs to one. Sockets need short paths, so they lie in a folder of their own, named after the
-/// worker's scope: its home and node.
+/// `<home>/jobs/<job>/` is shared by the attempts of a job on this machine, and
+/// `attempt-<scope>-<fence>` in it belongs to one. Sockets need short paths, so they lie in a folder
+/// of their own, named after the worker's scope: its home and node.
 struct WorkerFolders: Sendable {
     let home: String
     let run: String
@@ -41,7 +41,10 @@ struct WorkerFolders: Sendable {
 
     func job(_ job: JobID) -> String { "\(home)/jobs/\(job)" }
 
-    func attempt(_ lease: Lease) -> String { "\(job(lease.job))/attempt-\(lease.fence)" }
+    func attempt(_ lease: Lease) -> String { "\(job(lease.job))/\(attemptPrefix)\(lease.fence)" }
+
+    /// Workers may share a home, and none may sweep away what another is doing.
+    private var attemptPrefix: String { "attempt-\(scope)-" }
 
     func socket(_ lease: Lease) -> String { "\(run)/\(lease.fence)/socket" }
 
@@ -76,7 +79,7 @@ struct WorkerFolders: Sendable {
         for job in (try? files.contentsOfDirectory(atPath: "\(home)/jobs")) ?? [] {
             let folder = "\(home)/jobs/\(job)"
             for name in (try? files.contentsOfDirectory(atPath: folder)) ?? []
-            where name.hasPrefix("attempt-") {
+            where name.hasPrefix(attemptPrefix) {
                 try? files.removeItem(atPath: "\(folder)/\(name)")
             }
         }
