@@ -8,3 +8,4 @@
 #include "decoder.h"
 #include "head.h"
 #include "philox.h"
+#include "product.h"
