@@ -63,7 +63,7 @@ let package = Package(
 
         // Services.
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
-        module("Workers", ["Jobs", "Artifacts", "FlywheelCore", .logging]),
+        module("Workers", ["Jobs", "Artifacts", "CProcess", "FlywheelCore", .logging]),
 
         // Adapters.
         module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
@@ -96,6 +96,7 @@ let package = Package(
         // C.
         .target(name: "CKernels"),
         .target(name: "CMigrations"),
+        .target(name: "CProcess"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(
             name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -124,7 +125,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives",
-                "Tensors",
+                "Tensors", "Jobs",
                 "FlywheelCore", "TestSupport",
             ]),
         tests(
@@ -135,10 +136,17 @@ let package = Package(
             "StoresTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport", .logging]),
         tests(
             "WorkersTests",
-            ["Workers", "Jobs", "Artifacts", "FlywheelCore", "TestSupport", .logging]),
+            [
+                "Workers", "Stores", "Postgres", "Jobs", "Artifacts", "FlywheelCore",
+                "TestSupport", .logging,
+            ]),
         tests(
-            "CoordinationTests", ["Coordination", "Jobs", "FlywheelCore", "TestSupport", .logging]),
-        tests("CommandTests", ["FlywheelCore", "Jobs", "TestSupport"]),
+            "CoordinationTests",
+            [
+                "Coordination", "Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport",
+                .logging,
+            ]),
+        tests("CommandTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "ClusterTests",
             [

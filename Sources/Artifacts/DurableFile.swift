@@ -17,10 +17,10 @@ struct DurableFile: ~Copyable {
     private(set) var bytes = 0
     private var isCommitted = false
 
-    init(at path: String) throws {
+    init(at path: String, mode: mode_t = 0o644) throws {
         self.path = path
         temporary = Self.temporaryName(for: path)
-        descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError("create", temporary) }
     }
 
@@ -66,13 +66,17 @@ struct DurableFile: ~Copyable {
         }
     }
 
-    /// Gives the file its name, once it is on disk, and returns the digest of its bytes.
-    mutating func commit() throws -> Digest {
+    /// The digest of the bytes so far.
+    var digest: Digest { digester.finish() }
+
+    /// Gives the file its name, or the one of `path`, once it is on disk; returns its digest.
+    mutating func commit(as path: String? = nil) throws -> Digest {
+        let path = path ?? self.path
         guard fsync(descriptor) == 0 else { throw FileError("force to disk", temporary) }
         guard unsafe rename(temporary, path) == 0 else { throw FileError("rename to", path) }
         isCommitted = true
         try Self.syncFolder(of: path)
-        return digester.finish()
+        return digest
     }
 
     /// Forces to disk which names the folder of `path` holds.

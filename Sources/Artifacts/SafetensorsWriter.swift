@@ -19,6 +19,19 @@ public struct SafetensorsWriter {
         return try file.commit()
     }
 
+    /// The digest that a file of `tensors` would have, without writing it.
+    public static func digest(
+        of tensors: [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)],
+        metadata: [String: String] = [:]
+    ) -> Digest {
+        var digester = Digester()
+        digester.update(unsafe header(tensors, metadata))
+        for unsafe tensor in unsafe tensors {
+            unsafe digester.update(UnsafeRawBufferPointer(tensor.values))
+        }
+        return digester.finish()
+    }
+
     /// The length and the JSON of the header, padded with blanks so that the data begin at a multiple
     /// of eight bytes.
     private static func header(

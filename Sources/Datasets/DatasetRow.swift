@@ -2,7 +2,7 @@ public import Tokenizers
 
 /// One record of a dataset, in one of the shapes of JSONL that people have.
 public struct DatasetRow: Sendable, Equatable {
-    public enum Content: Sendable, Equatable {
+    public enum Content: Sendable, Hashable {
         /// `{"messages": [...]}`: the last message is the assistant's; earlier ones may be too.
         case chat([ChatMessage])
         /// `{"prompt": ..., "completion": ...}`

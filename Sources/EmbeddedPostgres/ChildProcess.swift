@@ -1,21 +1,22 @@
 import Foundation
-import Glibc
+package import Glibc
 
 /// A process that this thread started.
 ///
 /// The thread that spawns must stay: a parent-death signal fires when *it* ends.
-struct ChildProcess: Sendable {
-    let id: pid_t
+package struct ChildProcess: Sendable {
+    package let id: pid_t
 
     /// Starts `arguments[0]` in `folder`, away from our terminal, descriptors and environment.
-    init(
+    package init(
         _ arguments: [String], folder: String, input: String = "/dev/null", log: String
     ) throws(EmbeddedPostgresError) {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
+        unsafe posix_spawn_file_actions_addopen(
+            &actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
         for descriptor in openDescriptors() where descriptor > 2 {
             unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
@@ -45,13 +46,14 @@ struct ChildProcess: Sendable {
         }
         guard status == 0 else {
             throw .file(
-                path: command[0], action: "started", problem: unsafe String(cString: strerror(status)))
+                path: command[0], action: "started",
+                problem: unsafe String(cString: strerror(status)))
         }
         id = child
     }
 
     /// Waits for the end without taking the process number away yet.
-    func waitForEnd() {
+    package func waitForEnd() {
         var information = unsafe siginfo_t()
         while unsafe waitid(P_PID, id_t(id), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
     }
@@ -65,7 +67,7 @@ struct ChildProcess: Sendable {
 
     /// Takes the ended process away; its exit status, or 128 and the signal that ended it.
     @discardableResult
-    func reap() -> Int32 {
+    package func reap() -> Int32 {
         var status: CInt = 0
         while unsafe waitpid(id, &status, 0) < 0, errno == EINTR {}
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + status & 0x7f
@@ -82,6 +84,6 @@ private func withArgumentVector<Output>(
     _ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Output
 ) -> Output {
     let copies = unsafe texts.map { unsafe strdup($0) }
-    defer { for unsafe copy in unsafe copies { unsafe free(copy) } }
+    defer { for index in unsafe copies.indices { unsafe free(copies[index]) } }
     return unsafe body(copies + [nil])
 }

@@ -32,7 +32,8 @@ struct ClusterFolder: Sendable {
             if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
                 throw .file(path: path, action: "made", problem: errnoText())
             }
-            guard unsafe chown(path, user.id, user.group) == 0, unsafe chmod(path, 0o700) == 0 else {
+            guard unsafe chown(path, user.id, user.group) == 0, unsafe chmod(path, 0o700) == 0
+            else {
                 throw .file(path: path, action: "given to \(user.name)", problem: errnoText())
             }
         }
@@ -53,7 +54,9 @@ struct ClusterFolder: Sendable {
     }
 
     /// Makes the cluster with its role and its database, once; a crash meanwhile leaves none.
-    func initialise(_ programs: ServerPrograms, durability: Durability) throws(EmbeddedPostgresError) {
+    func initialise(_ programs: ServerPrograms, durability: Durability)
+        throws(EmbeddedPostgresError)
+    {
         let files = FileManager.default
         guard !files.fileExists(atPath: data + "/PG_VERSION") else { return }
         guard !files.fileExists(atPath: data) else { throw .foreignFolder(data) }

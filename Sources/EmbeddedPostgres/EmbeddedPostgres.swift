@@ -85,11 +85,13 @@ public final class EmbeddedPostgres: Sendable {
             }
         let server = try started.get()
         logger.info(
-            "PostgreSQL runs", metadata: ["home": "\(configuration.home)", "process": "\(server.processID)"])
+            "PostgreSQL runs",
+            metadata: ["home": "\(configuration.home)", "process": "\(server.processID)"])
         return server
     }
 
     /// Lends a running server to `body` and stops it afterwards.
+    @discardableResult
     public static func withServer<Output>(
         _ configuration: Configuration = Configuration(),
         _ body: (EmbeddedPostgres) async throws -> Output
@@ -195,9 +197,10 @@ extension EmbeddedPostgres {
         try cluster.initialise(programs, durability: configuration.durability)
         try cluster.writeAccess(roles: configuration.roles)
 
-        let command = [programs.postgres, "-D", cluster.data]
+        let command =
+            [programs.postgres, "-D", cluster.data]
             + configuration.settings(socketFolder: cluster.socketFolder)
-                .flatMap { ["-c", "\($0.name)=\($0.value)"] }
+            .flatMap { ["-c", "\($0.name)=\($0.value)"] }
         let logged = cluster.logBytes
         let child = try ChildProcess(
             try cluster.user.arguments(for: command, endingWithParent: true),

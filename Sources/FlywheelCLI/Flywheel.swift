@@ -11,7 +11,13 @@ import Foundation
             unavailable, 130 interrupted.
             """,
         version: flywheelVersion,
-        subcommands: [DoctorCommand.self])
+        subcommands: [
+            UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+            SubmitCommand.self,
+            JobsCommand.self, DataCommand.self, ModelsCommand.self,
+            NodesCommand.self,
+            MigrateCommand.self, SQLCommand.self, DoctorCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -1,3 +1,4 @@
+import FlywheelCore
 import Foundation
 
 /// Other programs of this machine.
@@ -19,8 +20,23 @@ enum Programs {
         return FileManager.default.isExecutableFile(atPath: path) ? path : nil
     }
 
+    /// Replaces this process by `arguments`; returns only why that failed.
+    static func become(_ arguments: [String]) -> ServiceUnavailable {
+        var pointers = unsafe arguments.map { unsafe strdup($0) }
+        unsafe pointers.append(nil)
+        _ = unsafe execv(arguments[0], pointers)
+        return ServiceUnavailable(
+            "\(arguments[0]) cannot be run: \(unsafe String(cString: strerror(errno))).",
+            remedy: "Check its permissions.")
+    }
+
     /// The first line that `path` prints; nil where it fails.
     static func firstLine(of path: String, _ arguments: String...) -> String? {
+        output(of: path, arguments)?.split(separator: "\n").first.map(String.init)
+    }
+
+    /// All that `path` prints; nil where it fails.
+    static func output(of path: String, _ arguments: [String]) -> String? {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: path)
@@ -32,6 +48,6 @@ enum Programs {
         let data = (try? output.fileHandleForReading.readToEnd()) ?? Data()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { return nil }
-        return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init)
+        return String(decoding: data, as: UTF8.self)
     }
 }

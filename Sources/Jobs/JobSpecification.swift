@@ -19,20 +19,8 @@ extension JobSpecification {
     public static func parse(
         yaml text: String, file: String?, settings: [SpecificationSetting] = []
     ) throws(InputError) -> [Self] {
-        let documents = try SpecificationTree.documents(yaml: text, file: file)
-        guard !documents.isEmpty, documents.count <= SpecificationLimits.documents else {
-            throw InputError(
-                file: file,
-                documents.isEmpty
-                    ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
-                remedy: "A specification begins with `kind: train` or `kind: evaluate`.")
-        }
-        var specifications: [Self] = []
-        for var document in documents {
-            for setting in settings { document = try document.applying(setting) }
-            specifications.append(try Self(document))
-        }
-        return specifications
+        try SpecificationDocument.parse(yaml: text, file: file, settings: settings)
+            .map(\.specification)
     }
 
     /// Reads a specification as the database keeps it and ranks are told it.
@@ -137,6 +125,46 @@ extension JobSpecification {
     public var isResolved: Bool {
         datasets.keys.allSatisfy { envelope.resolved[$0] != nil }
             && models.keys.allSatisfy { envelope.resolved[$0] != nil }
+    }
+}
+
+/// A specification together with where it was written.
+public struct SpecificationDocument: Sendable {
+    public let specification: JobSpecification
+    private let tree: SpecificationTree
+
+    /// As `JobSpecification.parse`.
+    public static func parse(
+        yaml text: String, file: String?, settings: [SpecificationSetting] = []
+    ) throws(InputError) -> [Self] {
+        let trees = try SpecificationTree.documents(yaml: text, file: file)
+        guard !trees.isEmpty, trees.count <= SpecificationLimits.documents else {
+            throw InputError(
+                file: file,
+                trees.isEmpty
+                    ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
+                remedy: "A specification begins with `kind: train` or `kind: evaluate`.")
+        }
+        var documents: [Self] = []
+        for var tree in trees {
+            for setting in settings { tree = try tree.applying(setting) }
+            documents.append(Self(specification: try JobSpecification(tree), tree: tree))
+        }
+        return documents
+    }
+
+    /// An error about the value at `field`, a path as `model.base`, where it was written.
+    public func error(at field: String, _ problem: String, remedy: String = "") -> InputError {
+        var place = tree.place
+        var value = tree.value
+        for key in field.split(separator: ".") {
+            guard case .object(let members) = value,
+                let member = members.first(where: { $0.key == key })
+            else { break }
+            (place, value) = (member.value.place, member.value.value)
+        }
+        return InputError(
+            file: place.file, line: place.line, field: field, problem, remedy: remedy)
     }
 }
 

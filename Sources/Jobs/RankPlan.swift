@@ -17,6 +17,8 @@ public struct RankPlan: Codable, Sendable, Equatable {
     /// Files and folders by role: `data`, `validation`, `golden` are JSONL files; `base`, `model`,
     /// `incumbent`, `tokenizer` are folders in Hugging Face's layout.
     public var inputs: [String: String]
+    /// What people call those inputs, by role: `package-section@3`.
+    public var titles: [String: String]
     /// The checkpoint to resume from.
     public var checkpoint: CheckpointRecord?
     /// The Unix socket on which rank 0 speaks with its worker, in JSON lines.
@@ -24,8 +26,8 @@ public struct RankPlan: Codable, Sendable, Equatable {
 
     public init(
         lease: Lease, specification: JSONValue, threads: Int, jobFolder: String,
-        attemptFolder: String, inputs: [String: String], checkpoint: CheckpointRecord?,
-        socket: String
+        attemptFolder: String, inputs: [String: String], titles: [String: String] = [:],
+        checkpoint: CheckpointRecord?, socket: String
     ) {
         self.lease = lease
         self.specification = specification
@@ -33,6 +35,7 @@ public struct RankPlan: Codable, Sendable, Equatable {
         self.jobFolder = jobFolder
         self.attemptFolder = attemptFolder
         self.inputs = inputs
+        self.titles = titles
         self.checkpoint = checkpoint
         self.socket = socket
     }

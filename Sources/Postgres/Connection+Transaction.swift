@@ -10,6 +10,7 @@ extension Connection {
     ///
     /// Inside another transaction it is a savepoint, and `isolation` must be left out. When the
     /// connection is lost during COMMIT, whether it took effect is unknown.
+    @discardableResult
     public func transaction<Output>(
         isolation: Isolation? = nil, readOnly: Bool = false,
         _ body: (Connection) async throws -> Output
@@ -22,7 +23,8 @@ extension Connection {
             }
             return try await savepoint(body)
         }
-        let mode = (isolation.map { " ISOLATION LEVEL " + $0.rawValue } ?? "")
+        let mode =
+            (isolation.map { " ISOLATION LEVEL " + $0.rawValue } ?? "")
             + (readOnly ? " READ ONLY" : "")
         try await session.perform(script: "BEGIN" + mode)
         let output: Output

@@ -36,6 +36,7 @@ public final class Connection {
     }
 
     /// Lets every statement in `body` take up to `limit`; nil is for ever.
+    @discardableResult
     public func allowing<Output>(
         _ limit: Duration?, _ body: (Connection) async throws -> Output
     ) async throws -> Output {

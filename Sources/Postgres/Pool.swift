@@ -59,6 +59,7 @@ public final class Pool: Sendable {
     /// Lends a connection to `body`.
     ///
     /// What `body` leaves in a transaction is rolled back, by closing the connection.
+    @discardableResult
     public func withConnection<Output>(
         _ body: (Connection) async throws -> Output
     ) async throws -> Output {
@@ -72,6 +73,7 @@ public final class Pool: Sendable {
     }
 
     /// Listens on a connection of its own, which does not count against the pool's size.
+    @discardableResult
     public func listen<Output>(
         to channels: String..., body: (Notifications) async throws -> Output
     ) async throws -> Output {
@@ -96,6 +98,7 @@ extension Pool: Queries {
     ///
     /// - Parameter attempts: how often to begin again after a serialization failure or a deadlock,
     ///   the first time included. `body` then runs several times, of which one counts.
+    @discardableResult
     public func transaction<Output>(
         isolation: Isolation? = nil, readOnly: Bool = false, attempts: Int = 1,
         _ body: (Connection) async throws -> Output
@@ -121,6 +124,7 @@ extension Pool: Queries {
     /// failures or deadlocks and `patience` lasts.
     ///
     /// Only for work that may be done twice: a lost connection does not say what it took along.
+    @discardableResult
     public func retrying<Output>(
         within patience: Duration? = nil, _ body: (Connection) async throws -> Output
     ) async throws -> Output {
@@ -196,8 +200,9 @@ extension Pool {
 
     /// Whether a session from the shelf still has a server at its other end.
     private func isHealthy(_ session: Session) async -> Bool {
-        guard session.isQuiet else { return false }
-        guard session.answeredAt.duration(to: .now) > configuration.trustedIdle else { return true }
+        guard session.isIdle else { return false }
+        let idle = session.answeredAt.duration(to: .now)
+        if session.isQuiet, idle < configuration.trustedIdle { return true }
         do {
             _ = try await session.perform("SELECT", cancellable: false)
             return true

@@ -113,26 +113,41 @@ private struct Trie: Sendable {
 
 /// What stands beside a token.
 private enum Words {
-    /// The characters of `text[range]`.
-    private static func characters(_ text: [UInt8], _ range: Range<Int>) -> String.UnicodeScalarView
-    {
-        String(decoding: text[range], as: UTF8.self).unicodeScalars
+    /// The character that ends at `end`.
+    private static func last(_ text: [UInt8], _ start: Int, _ end: Int) -> Unicode.Scalar? {
+        var first = end
+        while first > start {
+            first -= 1
+            if text[first] & 0xC0 != 0x80 { break }
+        }
+        return String(decoding: text[first..<end], as: UTF8.self).unicodeScalars.last
+    }
+
+    /// The character that begins at `start`.
+    private static func first(_ text: [UInt8], _ start: Int, _ end: Int) -> Unicode.Scalar? {
+        String(decoding: text[start..<min(start + 4, end)], as: UTF8.self).unicodeScalars.first
     }
 
     static func blanks(before section: Range<Int>, of text: [UInt8], from start: Int) -> Int {
-        characters(text, start..<section.lowerBound).reversed()
-            .prefix { $0.properties.isWhitespace }.reduce(0) { $0 + UTF8.width($1) }
+        var index = section.lowerBound
+        while let scalar = last(text, start, index), scalar.properties.isWhitespace {
+            index -= UTF8.width(scalar)
+        }
+        return section.lowerBound - index
     }
 
     static func blanks(after section: Range<Int>, of text: [UInt8], to end: Int) -> Int {
-        characters(text, section.upperBound..<end)
-            .prefix { $0.properties.isWhitespace }.reduce(0) { $0 + UTF8.width($1) }
+        var index = section.upperBound
+        while let scalar = first(text, index, end), scalar.properties.isWhitespace {
+            index += UTF8.width(scalar)
+        }
+        return index - section.upperBound
     }
 
     /// Whether a letter, mark, digit or underscore (`\w`) stands directly before or after `section`.
     static func touches(_ section: Range<Int>, of text: [UInt8], in range: Range<Int>) -> Bool {
-        let before = characters(text, range.lowerBound..<section.lowerBound).last
-        let after = characters(text, section.upperBound..<range.upperBound).first
+        let before = last(text, range.lowerBound, section.lowerBound)
+        let after = first(text, section.upperBound, range.upperBound)
         return [before, after].contains { $0.map(isWord) ?? false }
     }
 

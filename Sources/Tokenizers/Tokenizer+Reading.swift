@@ -325,6 +325,12 @@ extension TokenizerFile {
                 throw malformed(
                     "added_tokens[\(index)].id", "the id \(token.id) is another token's")
             }
+            let word = ByteAlphabet.bytes(of: token.content)
+                .flatMap { words.find($0, $0.indices) }
+            guard word.map({ wordIDs[$0] == token.id }) ?? true else {
+                throw malformed(
+                    "added_tokens[\(index)].id", "the vocabulary gives this token another id")
+            }
             pieces[Int(token.id)] = own
             isSpecial[Int(token.id)] = token.isSpecial
         }

@@ -22,6 +22,7 @@ public struct TemporaryDatabase: Sendable {
 }
 
 /// Lends a database that nobody else uses to `body`, and drops it afterwards.
+@discardableResult
 public func withTemporaryDatabase<Output>(
     _ contents: TemporaryDatabase.Contents = .migrated, poolSize: Int = 8,
     _ body: (TemporaryDatabase) async throws -> Output

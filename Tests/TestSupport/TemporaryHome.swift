@@ -58,6 +58,7 @@ enum TemporaryHome {
 }
 
 /// Lends an empty folder to `body` and removes it afterwards.
+@discardableResult
 public func temporaryFolder<Output>(
     _ body: (_ path: String) async throws -> Output
 ) async throws -> Output {

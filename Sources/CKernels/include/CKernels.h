@@ -6,6 +6,8 @@
 
 #include "attention.h"
 #include "decoder.h"
+#include "fixedpoint.h"
 #include "head.h"
+#include "optimizer.h"
 #include "philox.h"
 #include "product.h"

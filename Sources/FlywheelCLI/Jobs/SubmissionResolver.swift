@@ -1,0 +1,167 @@
+import Artifacts
+import Datasets
+import FlywheelCore
+import Foundation
+import Jobs
+import Stores
+
+/// Turns what a specification names into what it means now: rows and models by digest.
+///
+/// Files of this machine become artifacts, so that a job means the same when they change.
+struct SubmissionResolver {
+    let database: Database
+    let artifacts: ArtifactStore
+
+    /// A specification whose inputs are pinned, except for models that jobs before it will make.
+    struct Resolved {
+        var specification: JobSpecification
+        /// Roles whose model the job at this index of the same file makes.
+        var outputs: [InputRole: Int] = [:]
+        /// Indices of jobs of the same file that must succeed first.
+        var parents: [Int] = []
+        /// Jobs that exist already and must succeed first.
+        var after: [JobID] = []
+    }
+
+    /// Resolves all `documents` before any is submitted, so that a mistake in the last one leaves
+    /// nothing half done.
+    func resolve(_ documents: [SpecificationDocument]) async throws -> [Resolved] {
+        var all: [Resolved] = []
+        for document in documents {
+            var resolved = Resolved(specification: document.specification)
+            try await resolveParents(of: document, into: &resolved, before: all)
+            for (role, reference) in document.specification.datasets {
+                try await resolve(reference, as: role, of: document, into: &resolved)
+            }
+            for (role, reference) in document.specification.models {
+                try await resolve(reference, as: role, of: document, into: &resolved, before: all)
+            }
+            all.append(resolved)
+        }
+        return all
+    }
+
+    private func resolveParents(
+        of document: SpecificationDocument, into resolved: inout Resolved, before: [Resolved]
+    ) async throws {
+        let envelope = document.specification.envelope
+        for reference in envelope.after {
+            switch reference {
+            case .id(let id): resolved.after.append(id)
+            case .name(let name):
+                if let index = before.lastIndex(where: {
+                    $0.specification.envelope.name == name
+                        && $0.specification.envelope.tenant == envelope.tenant
+                }) {
+                    resolved.parents.append(index)
+                } else if let id = try await database.views.newestJob(
+                    named: name, tenant: envelope.tenant)
+                {
+                    resolved.after.append(id)
+                } else {
+                    throw document.error(
+                        at: "after", "there is no job called `\(name)`",
+                        remedy: "Put it before this one in the file, or submit it first.")
+                }
+            }
+        }
+    }
+
+    // MARK: Datasets
+
+    private func resolve(
+        _ reference: DatasetReference, as role: InputRole, of document: SpecificationDocument,
+        into resolved: inout Resolved
+    ) async throws {
+        let field = role == .validation ? "validation.data" : role.rawValue
+        if case .file(let path) = reference {
+            let rows = try DatasetFile.rows(at: path).count
+            let digest = try artifacts.add(file: path).digest
+            resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows)
+            return
+        }
+        let record: DatasetRecord
+        do { record = try await database.dataset(reference.description) } catch let error
+            as InputError
+        {
+            throw document.error(at: field, error.problem, remedy: error.remedy)
+        }
+        if record.isGolden, role != .golden {
+            throw document.error(
+                at: field, "`\(record.name)` is a golden set",
+                remedy: "What a model is examined on is never trained on: name other data.")
+        }
+        resolved.specification.datasets[role] = .version(name: record.name, record.digest)
+        resolved.specification.envelope.resolved[role] = .dataset(
+            record.digest, rows: record.rows)
+    }
+
+    // MARK: Models
+
+    private func resolve(
+        _ reference: ModelReference, as role: InputRole, of document: SpecificationDocument,
+        into resolved: inout Resolved, before: [Resolved]
+    ) async throws {
+        let field =
+            switch role {
+            case .base: "model.base"
+            case .tokenizer: "model.new.tokenizer"
+            default: role.rawValue
+            }
+        if case .folder(let path) = reference {
+            guard role == .base || role == .tokenizer else {
+                throw document.error(
+                    at: field, "an examination is of models of the registry, not of a folder",
+                    remedy: "`flywheel models import \(path) --name NAME` adds it.")
+            }
+            do {
+                let files = try ModelFolder(path).add(to: artifacts, isModel: role == .base)
+                resolved.specification.envelope.resolved[role] = .folder(files: files)
+            } catch let error as InputError {
+                throw document.error(at: field, error.description, remedy: "")
+            }
+            return
+        }
+        // A bare name that a job before this one makes is what that job makes.
+        if case .current = reference,
+            try await findOutput(reference, as: role, into: &resolved, before: before)
+        {
+            return
+        }
+        if let record = try await database.registry.model(named: reference.description) {
+            resolved.specification.models[role] = .version(
+                name: record.name, record.version)
+            resolved.specification.envelope.resolved[role] = .folder(files: record.files)
+            return
+        }
+        if try await findOutput(reference, as: role, into: &resolved, before: before) { return }
+        do { _ = try await database.model(reference.description) } catch let error as InputError {
+            throw document.error(
+                at: field, error.problem,
+                remedy: error.remedy + " A model that a job makes needs that job in `after`.")
+        }
+    }
+
+    /// Looks for a job that this one waits for and that makes the model `reference` names.
+    private func findOutput(
+        _ reference: ModelReference, as role: InputRole, into resolved: inout Resolved,
+        before: [Resolved]
+    ) async throws -> Bool {
+        if let index = resolved.parents.last(where: {
+            before[$0].specification.kind == .train
+                && before[$0].specification.envelope.name == reference.name
+        }) {
+            resolved.outputs[role] = index
+            return true
+        }
+        for id in resolved.after.reversed() {
+            guard let row = try await database.views.job(id),
+                row["kind"]?.string == JobKind.train.rawValue,
+                row["name"]?.string == reference.name
+            else { continue }
+            resolved.specification.envelope.resolved[role] = .output(of: id)
+            return true
+        }
+        return false
+    }
+}

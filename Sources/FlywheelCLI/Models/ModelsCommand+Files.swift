@@ -1,0 +1,66 @@
+import ArgumentParser
+import Artifacts
+import FlywheelCore
+import Foundation
+import Jobs
+import Stores
+
+extension ModelsCommand {
+    struct Import: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a folder in Hugging Face's layout as a model.",
+            discussion: "It becomes the next version of its name, as a candidate.")
+
+        @Argument(help: "A folder with config.json and model.safetensors.", completion: .directory)
+        var folder: String
+        @Option(help: "The model's name.")
+        var name: String
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            guard SpecificationName.isValid(name) else {
+                throw InputError(
+                    field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
+            }
+            let source = try ModelFolder(folder)
+            let artifacts = try ArtifactStore(at: database.environment.artifacts)
+            let files = try source.add(to: artifacts, isModel: true)
+            guard let digest = files["model.safetensors"] else { return }
+            let record = try await database.registry.add(
+                Outcome.Model(
+                    base: nil, datasetDigest: nil, digest: digest, files: files,
+                    parameters: try source.parameters()), name: name)
+            try output.print(try JSONValue(encoding: record)) {
+                print(
+                    Terminal.output.isInteractive
+                        ? "\(record.title): \(Formatting.count(record.parameters)) parameters"
+                        : record.title)
+            }
+        }
+    }
+
+    struct Export: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a model as a folder that transformers, vLLM and others load.")
+
+        @Argument(help: "name or name@version.") var model: String
+        @Argument(help: "A folder, which must not exist yet.", completion: .directory)
+        var folder: String
+
+        func run(on database: Database) async throws {
+            let record = try await database.model(model)
+            let artifacts = try ArtifactStore(at: database.environment.artifacts)
+            guard !FileManager.default.fileExists(atPath: folder) else {
+                throw InputError(
+                    file: folder, "it exists already",
+                    remedy: "Nothing was written. Remove it, or give another path.")
+            }
+            for digest in record.files.values { try artifacts.verify(digest) }
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+            for (name, digest) in record.files {
+                try Files.copy(artifacts.path(of: digest), to: "\(folder)/\(name)")
+            }
+        }
+    }
+}

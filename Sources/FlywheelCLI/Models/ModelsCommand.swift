@@ -1,0 +1,123 @@
+import ArgumentParser
+import FlywheelCore
+import Jobs
+import Stores
+
+struct ModelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "See, promote and roll back models.",
+        subcommands: [
+            List.self, Show.self, Import.self, Export.self, Promote.self, Rollback.self,
+        ])
+}
+
+extension ModelsCommand {
+    struct List: DatabaseCommand {
+        static let configuration = CommandConfiguration(abstract: "List models.")
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let models = try await database.registry.models()
+            try output.print(.array(try models.map { try JSONValue(encoding: $0) })) {
+                var table = Table(
+                    .text("MODEL"), .text("STAGE"), .number("PARAMETERS"), .number("JOB"),
+                    .text("BASE"), .text("DIGEST"))
+                for model in models {
+                    table.add(
+                        model.title, model.stage, Formatting.count(model.parameters),
+                        model.job.map(\.description) ?? "", model.base ?? "",
+                        model.digest.shown)
+                }
+                table.show()
+            }
+        }
+    }
+
+    struct Show: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Everything about a model: what it was made from, its files, its promotions.")
+        @Argument(help: "name or name@version.") var model: String
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let record = try await database.model(model)
+            let promotions = try await database.views.promotions(of: record.name)
+            let value = try JSONValue(encoding: record)
+                .merging(["promotions": .array(promotions)])
+            output.print(value) {
+                var facts = Table(.text("FACT"), .text("VALUE"))
+                facts.add("model", record.title)
+                facts.add("stage", record.stage)
+                facts.add("parameters", Formatting.count(record.parameters))
+                facts.add("job", record.job.map(\.description) ?? "imported")
+                facts.add("base", record.base ?? "made from nothing")
+                facts.add("dataset", record.datasetDigest?.hex ?? "")
+                for (name, digest) in record.files.sorted(by: { $0.key < $1.key }) {
+                    facts.add(name, digest.hex)
+                }
+                for promotion in promotions {
+                    facts.add(
+                        "promotion",
+                        "\(promotion.cell("at").prefix(19)): version \(promotion.cell("version")), "
+                            + promotion.cell("reason"))
+                }
+                facts.show()
+            }
+        }
+    }
+
+    struct Promote: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a model the one that its name means.")
+        @Argument(help: "name@version.") var model: String
+        @Option(help: "Why; kept with the promotion.") var reason = "promoted by a person"
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let record = try await database.registry.promote(model, reason: reason)
+            try output.print(try JSONValue(encoding: record)) {
+                print(
+                    Terminal.output.isInteractive
+                        ? "\(record.name) means \(record.title) now." : record.title)
+            }
+        }
+    }
+
+    struct Rollback: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Undo the last promotion of a name.")
+        @Argument(help: "A name without version.") var name: String
+        @Option(help: "Why; kept with the rollback.") var reason = "rolled back by a person"
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let (from, to) = try await database.registry.rollback(name, reason: reason)
+            output.print([
+                "name": .string(name), "from": .integer(Int64(from)),
+                "to": to.map { .integer(Int64($0)) } ?? .null,
+            ]) {
+                let now = to.map { "\(name)@\($0)" } ?? "no version"
+                print(
+                    Terminal.output.isInteractive
+                        ? "\(name) means \(now) now, not \(name)@\(from)." : now)
+            }
+        }
+    }
+}
+
+extension Database {
+    /// The model of the registry that `name` or `name@version` means.
+    func model(_ name: String) async throws -> ModelRecord {
+        if let record = try await registry.model(named: name) { return record }
+        let known = try await registry.models().flatMap { [$0.name, $0.title] }
+        throw InputError(
+            "there is no model `\(name)`",
+            remedy: nearest(to: name, among: Set(known)).map { "Did you mean `\($0)`?" }
+                ?? "See `flywheel models list`.")
+    }
+}
+
+extension Digest {
+    /// Enough of it for people; the whole in a pipe.
+    var shown: String { Terminal.output.isInteractive ? String(hex.prefix(12)) : hex }
+}

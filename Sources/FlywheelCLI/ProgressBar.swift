@@ -1,0 +1,42 @@
+import Foundation
+
+/// How far some work is: one line that is drawn over on a terminal; in a pipe a line whenever the
+/// words change.
+struct ProgressBar {
+    let terminal: Terminal
+    private var last = ""
+
+    init(terminal: Terminal) { self.terminal = terminal }
+
+    /// Shows `words` with a bar for `share`, from 0 to 1, where it is known.
+    mutating func show(share: Double?, _ words: String) {
+        guard terminal.isInteractive else {
+            if words != last { write(words + "\n") }
+            last = words
+            return
+        }
+        var line = words
+        if let share {
+            let cells = min(30, terminal.width - words.count - 9)
+            if cells >= 5 {
+                let done = Int((min(max(share, 0), 1) * Double(cells)).rounded(.down))
+                let bar = String(repeating: "█", count: done)
+                let rest = String(repeating: "░", count: cells - done)
+                line =
+                    terminal.styled(bar, .green) + rest + " \(Formatting.percent(share))  " + line
+            }
+        }
+        if line == words { line = String(words.prefix(terminal.width - 1)) }
+        write("\r\u{1B}[2K" + line)
+        last = words
+    }
+
+    /// Ends with `words` on a line of their own.
+    mutating func finish(_ words: String) {
+        write((terminal.isInteractive ? "\r\u{1B}[2K" : "") + words + "\n")
+    }
+
+    private func write(_ text: String) {
+        FileHandle.standardOutput.write(Data(text.utf8))
+    }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import FlywheelCore
+import Foundation
+import Postgres
+import Stores
+
+struct SQLCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sql", abstract: "psql on the views, as the role that may only read them.",
+        discussion: """
+            Without a query, an interactive psql. The search path is the schema `flywheel`: try \
+            `flywheel sql '\\dv+'`.
+            """)
+
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: "One statement.")
+    var query: String?
+
+    func validate() throws {
+        if output.isJSON, query == nil { throw ValidationError("--json needs a query.") }
+    }
+
+    func run(on database: Database) async throws {
+        if output.isJSON, let query {
+            print(try await database.views.answer(to: query))
+            return
+        }
+        // psql would say that nobody answers in its own words and with its own status.
+        _ = try await database.pool.execute("SELECT 1")
+        guard let psql = Programs.path(of: "psql") else {
+            throw ServiceUnavailable(
+                "psql is not installed.", remedy: "apt-get install postgresql-client")
+        }
+        unsafe setenv(
+            "PGOPTIONS",
+            "-c role=flywheel_reader -c default_transaction_read_only=on "
+                + "-c search_path=flywheel,public", 1)
+        var arguments = [psql, "--no-psqlrc", "--dbname", database.environment.connectionString]
+        if let query { arguments += ["--command", query] }
+        throw Programs.become(arguments)
+    }
+}

@@ -1,0 +1,104 @@
+import Datasets
+import FlywheelCore
+import Foundation
+import Jobs
+import Tokenizers
+import Training
+
+/// The rows of a `train` job: those to learn from and those held out.
+struct TrainRows {
+    let learned: [DatasetRow]
+    let held: [DatasetRow]
+    /// Of the files they were read from.
+    let digest: Digest
+
+    init(_ specification: TrainSpecification, _ gang: Gang) throws {
+        let path = try Self.path("data", gang)
+        try gang.report(.progress(phase: "reading rows", done: 0, total: 1))
+        let rows = try DatasetFile.rows(at: path)
+        var digests = [try Digest(ofFile: path)]
+        switch specification.validation.source {
+        case .data:
+            let heldPath = try Self.path("validation", gang)
+            learned = rows
+            held = try DatasetFile.rows(at: heldPath)
+            digests.append(try Digest(ofFile: heldPath))
+        case .share(let share):
+            let seed = UInt64(specification.batch.seed)
+            let isHeld = rows.map { Validation.isHeldOut($0, share: share, seed: seed) }
+            learned = zip(rows, isHeld).filter { !$0.1 }.map(\.0)
+            held = zip(rows, isHeld).filter(\.1).map(\.0)
+        }
+        digest = Digest(of: digests.map(\.hex).joined(separator: " "))
+    }
+
+    /// All text of the learned rows, for learning a tokenizer.
+    var texts: [String] {
+        learned.flatMap { row -> [String] in
+            switch row.content {
+            case .chat(let messages): messages.map(\.content)
+            case .completion(let prompt, let completion): [prompt, completion]
+            case .text(let text): [text]
+            case .tokens: []
+            }
+        }
+    }
+
+    private static func path(_ role: String, _ gang: Gang) throws(InputError) -> String {
+        guard let path = gang.plan.inputs[role] else {
+            throw InputError(
+                field: role, "the plan names no file for it",
+                remedy: "Nothing was trained. Submit the job again.")
+        }
+        return path
+    }
+}
+
+/// The plan and the validation that rows become with a tokenizer.
+struct TrainData {
+    let plan: TrainingPlan
+    let validation: Validation?
+    let digest: Digest
+
+    init(
+        _ rows: TrainRows, _ tokenizer: Tokenizer, _ specification: TrainSpecification, _ gang: Gang
+    ) throws {
+        let file = gang.plan.inputs["data"]
+        let documents = try Self.documents(rows.learned, tokenizer, gang, file: file)
+        let held = try Self.documents(
+            rows.held, tokenizer, gang, file: gang.plan.inputs["validation"] ?? file)
+        plan = try TrainingPlan(
+            documents, batch: .init(specification.batch),
+            overlong: .init(specification.overlong), length: .init(specification.schedule.length))
+        // A small share of few rows may hold out none.
+        validation =
+            held.isEmpty
+            ? nil
+            : try Validation(
+                held, rowTokens: specification.batch.rowTokens,
+                overlong: .init(specification.overlong))
+        digest = rows.digest
+    }
+
+    private static func documents(
+        _ rows: [DatasetRow], _ tokenizer: Tokenizer, _ gang: Gang, file: String?
+    ) throws -> [TokenizedDocument] {
+        var documents: [TokenizedDocument] = []
+        documents.reserveCapacity(rows.count)
+        var told = ContinuousClock.now
+        for row in rows {
+            do {
+                documents.append(
+                    try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML))
+            } catch let error as InputError {
+                throw error.inFile(file ?? "the data")
+            }
+            if ContinuousClock.now - told > .seconds(1) {
+                told = .now
+                try gang.report(
+                    .progress(phase: "tokenizing", done: documents.count, total: rows.count))
+            }
+        }
+        return documents
+    }
+}

@@ -1,0 +1,225 @@
+import Artifacts
+import Collectives
+import FlywheelCore
+import Foundation
+import Jobs
+import Models
+import Tensors
+import Tokenizers
+import Training
+
+/// A `train` job, as one rank sees it.
+struct TrainJob {
+    let specification: TrainSpecification
+    let gang: Gang
+    private let times = StepTimes()
+
+    init(_ specification: TrainSpecification, _ gang: Gang) {
+        self.specification = specification
+        self.gang = gang
+    }
+
+    func run() throws {
+        let rows = try gang.together { try TrainRows(specification, gang) }
+        let tokenizer = try makeTokenizer(learningFrom: rows)
+        let (data, model) = try gang.together {
+            (
+                try TrainData(rows, tokenizer, specification, gang),
+                try makeModel(tokenizer)
+            )
+        }
+        let trainer = try gang.together {
+            let trainer = try makeTrainer(model, data, tokenizer)
+            if let checkpoint = gang.plan.checkpoint { try trainer.resume(from: checkpoint.path) }
+            return trainer
+        }
+        try gang.report(
+            .started(
+                ranks: gang.world.ranks, numericProfile: NumericProfile.fp32.name,
+                stepsTotal: data.plan.steps.count))
+        let outcome = try trainer.train()
+        if gang.world.rank == 0 { print(times) }
+        switch outcome {
+        case .left(let request):
+            try gang.report(.left(request == .leave ? .leave : .cancel))
+        case .finished(let summary):
+            if gang.world.rank == 0 {
+                let digest = try export(model, tokenizer)
+                try gang.report(.done(result: result(summary, digest, model, data)))
+            }
+        }
+    }
+
+    // MARK: Preparation
+
+    /// The tokenizer of the base, the one named, or one learned from the rows by rank 0.
+    private func makeTokenizer(learningFrom rows: TrainRows) throws -> Tokenizer {
+        let folders = gang.plan.inputs
+        if let folder = folders["tokenizer"] ?? folders["base"] {
+            return try gang.together { try Tokenizer(contentsOf: folder + "/tokenizer.json") }
+        }
+        let learned = try gang.together {
+            gang.world.rank == 0 ? try learnTokenizer(from: rows) : []
+        }
+        let json = try gang.world.broadcast(learned, from: 0)
+        return try gang.together { try Tokenizer(parsing: json) }
+    }
+
+    private func learnTokenizer(from rows: TrainRows) throws -> [UInt8] {
+        guard case .new(let new) = specification.model else {
+            throw InputError(
+                field: "model.base", "the base has no folder in the plan",
+                remedy: "Nothing was trained. Submit the job again.")
+        }
+        // Learning is a function of the rows, so the cache of an earlier attempt is as good.
+        let cache = "\(gang.plan.jobFolder)/tokenizer-\(rows.digest).json"
+        if let data = FileManager.default.contents(atPath: cache),
+            (try? Tokenizer(parsing: Array(data))) != nil
+        {
+            return Array(data)
+        }
+        let room = 256 + ChatTemplate.specialTokens.count
+        guard new.vocabulary >= room else {
+            throw InputError(
+                field: "model.new.vocabulary",
+                "\(new.vocabulary) has no room for 256 bytes and the special tokens",
+                remedy: "Nothing was trained. Write \(room) or more.")
+        }
+        try gang.report(.progress(phase: "learning a tokenizer", done: 0, total: 1))
+        let tokenizer = Tokenizer(
+            learning: new.vocabulary, from: rows.texts, specialTokens: ChatTemplate.specialTokens)
+        try gang.report(.progress(phase: "learning a tokenizer", done: 1, total: 1))
+        try Data(tokenizer.json).write(to: URL(fileURLWithPath: cache), options: .atomic)
+        return tokenizer.json
+    }
+
+    /// The model at its beginning.
+    private func makeModel(_ tokenizer: Tokenizer) throws -> Llama {
+        let rowTokens = specification.batch.rowTokens
+        switch specification.model {
+        case .base:
+            guard let folder = gang.plan.inputs["base"] else {
+                throw InputError(
+                    field: "model.base", "the base has no folder in the plan",
+                    remedy: "Nothing was trained. Submit the job again.")
+            }
+            let model = try Llama(folder: folder, rowTokensMax: rowTokens, isTraining: true)
+            guard rowTokens <= model.configuration.positionsMax else {
+                throw InputError(
+                    field: "batch.rowTokens",
+                    "\(rowTokens) is more than the \(model.configuration.positionsMax) positions of the base",
+                    remedy: "Nothing was trained. Write a smaller number.")
+            }
+            try check(tokenizer, fits: model.configuration.vocabulary)
+            return model
+        case .new(let new):
+            let isLearned = gang.plan.inputs["tokenizer"] == nil
+            let ends = [ChatTemplate.chatML.endOfTurn, ChatTemplate.endOfText]
+            let configuration = LlamaConfiguration(
+                hidden: new.hidden, layers: new.layers, heads: new.heads,
+                keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
+                // Where the data have fewer merges than asked for, no rows are kept for none.
+                vocabulary: isLearned ? tokenizer.vocabularySize : new.vocabulary,
+                positionsMax: new.positionsMax, tiedHead: new.tiedHead,
+                eos: ends.compactMap { tokenizer.id(of: $0) })
+            try check(tokenizer, fits: configuration.vocabulary)
+            let model = Llama(
+                configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
+            model.initialize(seed: UInt64(specification.batch.seed))
+            return model
+        }
+    }
+
+    private func check(_ tokenizer: Tokenizer, fits vocabulary: Int) throws(InputError) {
+        guard tokenizer.vocabularySize > vocabulary else { return }
+        throw InputError(
+            field: "model",
+            "the tokenizer has \(tokenizer.vocabularySize) tokens, the model room for \(vocabulary)",
+            remedy: "Nothing was trained. Use the tokenizer that belongs to the model.")
+    }
+
+    private func makeTrainer(
+        _ model: Llama, _ data: TrainData, _ tokenizer: Tokenizer
+    ) throws -> Trainer {
+        let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
+        let threads = max(1, min(gang.plan.threads, rowsOfRank))
+        let helpers = (1..<threads).map { _ in
+            Llama(
+                configuration: model.configuration, rowTokensMax: model.rowTokensMax,
+                isTraining: true)
+        }
+        var base = ""
+        if let folder = gang.plan.inputs["base"] { base = try Self.digest(ofModel: folder) }
+        let identity = RunIdentity(
+            specification: specification.trainingDigest,
+            data: Digest(of: "\(data.digest) \(Digest(of: tokenizer.json)) \(base)"),
+            numericProfile: NumericProfile.fp32.name)
+        return Trainer(
+            [model] + helpers, plan: data.plan, validation: data.validation,
+            settings: TrainerSettings(specification),
+            checkpoints: CheckpointFolder(
+                gang.plan.jobFolder, fence: gang.plan.lease.fence.rawValue, identity: identity),
+            world: gang.world,
+            request: { [gang] in
+                gang.request.map { $0 == .leave ? .leave : .cancel }
+            },
+            report: { [gang, times] in
+                if case .step(let report) = $0 { times.add(report) }
+                try gang.report(RankEvent($0))
+            })
+    }
+
+    /// Of the configuration and all weights in the order of their names.
+    private static func digest(ofModel folder: String) throws -> String {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        return try names.filter { $0.hasSuffix(".safetensors") || $0 == "config.json" }
+            .map { "\($0) \(try Digest(ofFile: "\(folder)/\($0)"))" }.joined(separator: "\n")
+    }
+
+    // MARK: Results
+
+    /// Writes the folder that becomes the model, and returns the digest of its weights.
+    private func export(_ model: Llama, _ tokenizer: Tokenizer) throws -> Digest {
+        let folder = gang.plan.attemptFolder + "/model"
+        try gang.report(.progress(phase: "writing the model", done: 0, total: 1))
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        try Data(tokenizer.json).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
+        // Whose tokenizer it is, knows best how it is configured.
+        let owner = gang.plan.inputs["tokenizer"] ?? gang.plan.inputs["base"]
+        let configuration =
+            owner.map { FileManager.default.contents(atPath: $0 + "/tokenizer_config.json") }
+            ?? Data(tokenizer.configuration(.chatML))
+        try configuration?.write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
+        return try model.write(folder: folder)
+    }
+
+    private func result(
+        _ summary: TrainingSummary, _ digest: Digest, _ model: Llama, _ data: TrainData
+    ) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "digest": .string(digest.hex), "folder": "model",
+            "parameters": .integer(
+                Int64(model.layout.entries.reduce(0) { $0 + $1.count })),
+            "steps": .integer(Int64(summary.steps)),
+            "exportedStep": .integer(Int64(summary.exportedStep)),
+            "stoppedEarly": .boolean(summary.stoppedEarly),
+            "loss": .number(summary.loss),
+            "tokens": .integer(Int64(summary.tokens)),
+            "supervisedTokens": .integer(Int64(summary.supervisedTokens)),
+            "documents": [
+                "given": .integer(Int64(data.plan.report.documents)),
+                "overlong": .integer(Int64(data.plan.report.overlong)),
+                "dropped": .integer(Int64(data.plan.report.dropped)),
+                "unsupervised": .integer(Int64(data.plan.report.unsupervised)),
+                "heldOut": .integer(Int64(data.validation?.count ?? 0)),
+                "tokensLost": .integer(Int64(data.plan.report.tokensLost)),
+            ],
+        ]
+        if let best = summary.best {
+            members["bestStep"] = .integer(Int64(best.step))
+            members["bestLoss"] = .number(best.loss)
+        }
+        return .object(members)
+    }
+}

@@ -1,0 +1,161 @@
+public import FlywheelCore
+public import Jobs
+public import Postgres
+
+/// The stable views of the schema `flywheel`, as rows of JSON: what commands show.
+public struct Views: Sendable {
+    let pool: Pool
+
+    public init(_ pool: Pool) { self.pool = pool }
+
+    /// Which jobs to list.
+    public struct JobFilter: Sendable {
+        public var states: [JobState]
+        public var name: String?
+        public var tenant: String?
+        /// At most so many, the newest.
+        public var limit: Int
+
+        public init(
+            states: [JobState] = [], name: String? = nil, tenant: String? = nil, limit: Int
+        ) {
+            self.states = states
+            self.name = name
+            self.tenant = tenant
+            self.limit = limit
+        }
+    }
+
+    /// The newest jobs that `filter` lets pass, in order of their numbers; without specifications.
+    public func jobs(_ filter: JobFilter) async throws -> [JSONValue] {
+        let states = filter.states.map(\.rawValue)
+        // No name is empty, so that an empty one means any.
+        let (name, tenant) = (filter.name ?? "", filter.tenant ?? "")
+        return try await rows(
+            """
+            SELECT to_jsonb(j) - 'spec' FROM (
+                SELECT * FROM flywheel.jobs
+                WHERE (\(states.isEmpty) OR state = ANY (\(states)))
+                  AND (\(name) = '' OR name = \(name))
+                  AND (\(tenant) = '' OR tenant = \(tenant))
+                ORDER BY id DESC LIMIT \(filter.limit)) j
+            ORDER BY id
+            """)
+    }
+
+    public func job(_ job: JobID) async throws -> JSONValue? {
+        try await rows("SELECT to_jsonb(j) FROM flywheel.jobs j WHERE id = \(job)").first
+    }
+
+    /// The newest job called `name`.
+    public func newestJob(named name: String, tenant: String? = nil) async throws -> JobID? {
+        try await pool.first(
+            """
+            SELECT id FROM flywheel.jobs
+            WHERE name = \(name) AND (\(tenant ?? "") = '' OR tenant = \(tenant ?? ""))
+            ORDER BY id DESC LIMIT 1
+            """
+        ).map { JobID(rawValue: try $0.decode("id", as: Int64.self)) }
+    }
+
+    public func attempts(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            "SELECT to_jsonb(a) FROM flywheel.attempts a WHERE job_id = \(job) ORDER BY attempt")
+    }
+
+    /// The newest value of each metric measured during training.
+    public func metrics(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            """
+            SELECT to_jsonb(m) FROM (
+                SELECT DISTINCT ON (name) name, step, value, n, at FROM flywheel.metrics
+                WHERE job_id = \(job) ORDER BY name, step DESC) m
+            """)
+    }
+
+    public func scorecards(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            """
+            SELECT to_jsonb(s) FROM flywheel.scorecards s
+            WHERE job_id = \(job) ORDER BY model, metric, slice
+            """)
+    }
+
+    /// Where a job stands: its state, the newest gang's phase and step, the newest step's numbers.
+    public func standing(of job: JobID) async throws -> JSONValue? {
+        try await rows(
+            """
+            SELECT to_jsonb(j) - 'spec' || jsonb_build_object(
+                'gang', (SELECT to_jsonb(g) FROM flywheel.gangs g WHERE g.job_id = j.id
+                         ORDER BY fence DESC LIMIT 1),
+                'last_step', (SELECT to_jsonb(s) FROM flywheel.training_steps s
+                              WHERE s.job_id = j.id ORDER BY step DESC LIMIT 1))
+            FROM flywheel.jobs j WHERE id = \(job)
+            """
+        ).first
+    }
+
+    /// What the ranks of `job` printed after the place that `attempt` and `seq` name.
+    public func logs(of job: JobID, afterAttempt attempt: Int, seq: Int) async throws
+        -> [JSONValue]
+    {
+        try await rows(
+            """
+            SELECT to_jsonb(l) FROM flywheel.logs l
+            WHERE job_id = \(job) AND (attempt, seq) > (\(attempt), \(seq))
+            ORDER BY attempt, seq LIMIT 1000
+            """)
+    }
+
+    public func nodes() async throws -> [JSONValue] {
+        try await rows("SELECT to_jsonb(n) FROM flywheel.nodes n ORDER BY name")
+    }
+
+    public func promotions(of model: String) async throws -> [JSONValue] {
+        try await rows(
+            "SELECT to_jsonb(p) FROM flywheel.promotions p WHERE name = \(model) ORDER BY at")
+    }
+
+    /// Takes `node` out of use or back into it; what runs there goes on.
+    public func setNode(_ node: String, isDraining: Bool, reason: String?) async throws {
+        try await translating {
+            _ = try await pool.execute(
+                """
+                SELECT flywheel.set_node(
+                    \(node), \(isDraining ? "draining" : "up"), nullif(\(reason ?? ""), ''))
+                """)
+        }
+    }
+
+    /// The rows of a person's `query`, read as the role that may read the views and nothing else.
+    ///
+    /// The JSON text keeps the order of columns.
+    public func answer(to query: String) async throws -> String {
+        let end = query.trimmingSuffix { $0.isWhitespace || $0 == ";" }
+        return try await pool.transaction { connection in
+            try await connection.runScript(
+                """
+                SET LOCAL TRANSACTION READ ONLY; SET LOCAL ROLE flywheel_reader;
+                SET LOCAL search_path = flywheel, public
+                """)
+            return try await connection.value(
+                """
+                SELECT coalesce(json_agg(answer), '[]')::text
+                FROM (\(raw: String(end))
+                ) answer
+                """, as: String.self)
+        }
+    }
+
+    private func rows(_ statement: Statement) async throws -> [JSONValue] {
+        try await pool.values(statement, as: JSONValue.self)
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(while isTrimmed: (Character) -> Bool) -> Substring {
+        var end = self[...]
+        while let last = end.last, isTrimmed(last) { end.removeLast() }
+        return end
+    }
+}

@@ -1,0 +1,20 @@
+public import Models
+
+/// A model as the trainer sees it: parameters in a row, and the gradient of a row's loss.
+///
+/// One instance belongs to one thread at a time.
+public protocol Learner: AnyObject {
+    var layout: ParameterLayout { get }
+    /// `layout.count` elements; those between tensors are 0 and stay so.
+    var parameters: UnsafeMutableBufferPointer<Float> { get }
+
+    /// The sum over positions of weight × negative log-probability of the target, in nats.
+    func lossSum(of row: PackedRow) -> Double
+
+    /// As `lossSum`, and writes `scale` × its gradient over all parameters to `gradient`.
+    func lossSum(
+        of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
+    ) -> Double
+}
+
+extension Llama: Learner {}

@@ -1,0 +1,184 @@
+public import Collectives
+import FlywheelCore
+import Models
+import Tensors
+
+/// One rank's part in a training: a straight line from step to step.
+///
+/// All ranks run the same code on the same plan and keep equal weights; they meet in one integer sum
+/// per step. Only rank 0 reports, is asked things, and writes files.
+public final class Trainer {
+    public let plan: TrainingPlan
+    let validation: Validation?
+    let settings: TrainerSettings
+    let world: any Communicator
+    let crew: Crew
+    let state: TrainerState
+    let checkpoints: CheckpointFolder
+    private let sum: GradientSum
+    private let request: () -> TrainerRequest?
+    let report: (TrainerEvent) throws -> Void
+
+    /// Prepares a training of the first of `learners`, which all have the same layout; each has a
+    /// thread of its own.
+    ///
+    /// `request` is asked once per step, on rank 0 only, and its answer obeyed by all ranks after
+    /// that step.
+    public init(
+        _ learners: [any Learner], plan: TrainingPlan, validation: Validation? = nil,
+        settings: TrainerSettings, checkpoints: CheckpointFolder, world: any Communicator,
+        request: @escaping () -> TrainerRequest? = { nil },
+        report: @escaping (TrainerEvent) throws -> Void
+    ) {
+        self.plan = plan
+        self.validation = validation
+        self.settings = settings
+        self.checkpoints = checkpoints
+        self.world = world
+        self.request = request
+        self.report = world.rank == 0 ? report : { _ in }
+        crew = Crew(learners)
+        state = TrainerState(
+            crew.layout, keepsBest: settings.keepsBest && validation != nil && world.rank == 0)
+        sum = GradientSum(count: crew.layout.count)
+    }
+
+    /// Trains to the end of the plan, from where the state is; afterwards the first learner of rank 0 has
+    /// the weights that come out.
+    public func train() throws -> TrainingOutcome {
+        while !isDone {
+            let request = try makeStep(plan.steps[state.step])
+            if request == .cancel { return .left(.cancel) }
+            if request == .leave, !isDone { return .left(.leave) }
+        }
+        return .finished(finish())
+    }
+
+    /// Goes back to the state in the checkpoint at `path`, if it belongs to this training.
+    public func resume(from path: String) throws {
+        try unsafe checkpoints.read(
+            path, into: state, crew.parameters, crew.layout, stepsTotal: plan.steps.count)
+        crew.refresh()
+    }
+
+    private var isDone: Bool { state.step >= plan.steps.count || isExhausted }
+
+    /// Whether so many validations in a row brought nothing that training ends.
+    private var isExhausted: Bool {
+        settings.patience.map { state.validationsSinceBest >= $0 } ?? false
+    }
+
+    private func makeStep(_ step: TrainingPlan.Step) throws -> TrainerRequest? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        computeGradient(of: step)
+        let computed = clock.now
+        try sum.reduce(world)
+        let reduction = clock.now - computed
+        let beyond = Int(sum[.beyond])
+        guard beyond == 0 else {
+            throw TrainingError.diverged(step: step.number, elements: beyond)
+        }
+        let (rate, gradNorm) = update(step)
+        state.loss = FixedPoint.loss.value(sum[.loss]) / step.denominator
+        let request = TrainerRequest(rawValue: sum[.request])
+        try concludeStep(
+            StepReport(
+                step: step.number, loss: state.loss, learningRate: rate, gradNorm: gradNorm,
+                tokens: step.tokens, supervisedTokens: step.supervisedTokens,
+                duration: clock.now - start, reduction: reduction, ranks: world.ranks),
+            request: request)
+        return request
+    }
+
+    private func computeGradient(of step: TrainingPlan.Step) {
+        sum.clear()
+        if world.rank == 0, let request = request() { sum[.request] = request.rawValue }
+        let scale = Float(1 / step.denominator)
+        let lanes = TrainingPlan.lanes(
+            of: world.rank, ranks: world.ranks, lanes: plan.batch.lanes)
+        let rows = Array(lanes.lazy.flatMap { self.plan.rows(lane: $0, of: step) })
+        unsafe crew.each(rows.count) { [plan, sum] index, learner, gradient in
+            let row = plan.row(rows[index], epoch: step.epoch)
+            let loss = unsafe learner.lossSum(of: row, scale: scale, gradient: gradient)
+            unsafe sum.add(UnsafeBufferPointer(gradient), loss: loss, rows: step.rows.count)
+        }
+    }
+
+    private func update(_ step: TrainingPlan.Step) -> (learningRate: Double, gradNorm: Double) {
+        let gradient = unsafe crew.gradient
+        unsafe sum.read(to: gradient)
+        let gradNorm = unsafe norm(of: UnsafeBufferPointer(gradient))
+        let clip = settings.gradNormMax.map { gradNorm > $0 ? $0 / gradNorm : 1 } ?? 1
+        let rate = settings.learningRate.rate(at: step.number, of: plan.steps.count)
+        let slices = unsafe AdamW.Slices(
+            weights: crew.parameters, first: state.first, second: state.second,
+            gradient: UnsafeBufferPointer(gradient))
+        for tensor in crew.layout.entries {
+            settings.optimizer.update(
+                slices[tensor.offset..<tensor.offset + tensor.count], step: step.number,
+                learningRate: rate, clip: clip, decays: tensor.isDecayed)
+        }
+        crew.refresh()
+        state.step = step.number
+        return (rate, gradNorm)
+    }
+
+    /// Reports a step made, validates and writes a checkpoint where they are due.
+    private func concludeStep(_ made: StepReport, request: TrainerRequest?) throws {
+        let isLast = made.step == plan.steps.count
+        var validated: TrainerEvent?
+        if isLast || settings.validationSteps.map({ made.step.isMultiple(of: $0) }) ?? false {
+            validated = try validate()
+        }
+        // A training that patience ends, ends here; its last step has a checkpoint like any other.
+        let isSaved =
+            request != .cancel
+            && (isLast || isExhausted || request == .leave
+                || made.step.isMultiple(of: settings.checkpointSteps))
+        var made = made
+        if isSaved { made.weightsDigest = try agreedWeightsDigest() }
+        try report(.step(made))
+        if let validated { try report(validated) }
+        if world.rank == 0, let digest = made.weightsDigest {
+            try report(
+                .checkpoint(
+                    unsafe checkpoints.write(
+                        state, crew.parameters, crew.layout, stepsTotal: plan.steps.count,
+                        weightsDigest: digest)))
+        }
+    }
+
+    /// The digest of the weights, after making sure that all ranks have the same.
+    private func agreedWeightsDigest() throws -> Digest {
+        let digest = unsafe weightsDigest(UnsafeBufferPointer(crew.parameters), crew.layout)
+        let all = try world.gather(Array(digest.hex.utf8))
+        guard all.allSatisfy({ $0 == all[0] }) else {
+            throw TrainingError.ranksDisagree(step: state.step)
+        }
+        return digest
+    }
+
+    private func validate() throws -> TrainerEvent? {
+        guard let validation else { return nil }
+        let loss = try validation.loss(world, crew: crew) { [report] done, total in
+            try report(.progress(done: done, total: total))
+        }
+        unsafe state.note(validation: loss, weights: UnsafeBufferPointer(crew.parameters))
+        return .validation(step: state.step, loss: loss, documents: validation.count)
+    }
+
+    private func finish() -> TrainingSummary {
+        let made = plan.steps.prefix(state.step)
+        let exportsBest = settings.keepsBest && state.best != nil
+        if exportsBest, let best = unsafe state.bestWeights {
+            _ = unsafe crew.parameters.update(fromContentsOf: best)
+        }
+        return TrainingSummary(
+            steps: state.step, stoppedEarly: state.step < plan.steps.count,
+            tokens: made.reduce(0) { $0 + $1.tokens },
+            supervisedTokens: made.reduce(0) { $0 + $1.supervisedTokens }, loss: state.loss,
+            best: state.best,
+            exportedStep: exportsBest ? state.best?.step ?? state.step : state.step)
+    }
+}

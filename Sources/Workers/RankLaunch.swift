@@ -1,0 +1,66 @@
+import Foundation
+
+/// The command line and environment of a gang on this node.
+///
+/// Ranks get an environment of their own: nothing that this worker was given, its database least of
+/// all, reaches a process that runs models.
+package struct RankLaunch: Sendable {
+    package var launcher: String
+    package var program: String
+    package var ranks: Int
+    package var plan: String
+    /// For this attempt's temporary files; short, since Open MPI puts sockets there.
+    package var temporary: String
+    /// Where ranks share memory; removed with the attempt, whatever killed it.
+    package var sharedMemory: String
+    /// `MarkedProcesses.variable`'s value.
+    package var mark: String
+    /// Added to the environment as configured.
+    package var extra: [String: String]
+
+    package init(
+        launcher: String, program: String, ranks: Int, plan: String, temporary: String,
+        sharedMemory: String, mark: String, extra: [String: String] = [:]
+    ) {
+        self.launcher = launcher
+        self.program = program
+        self.ranks = ranks
+        self.plan = plan
+        self.temporary = temporary
+        self.sharedMemory = sharedMemory
+        self.mark = mark
+        self.extra = extra
+    }
+
+    package var arguments: [String] {
+        [
+            launcher, "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none",
+            // This node alone: nothing listens beyond it, and nobody looks for ssh.
+            "--mca", "plm", "isolated", "--mca", "oob_tcp_if_include", "lo",
+            "--mca", "pml", "ob1", "--mca", "btl", "self,vader",
+            "--mca", "btl_vader_backing_directory", sharedMemory,
+            // Containers often forbid one rank to read another's memory.
+            "--mca", "btl_vader_single_copy_mechanism", "none",
+            "--mca", "odls_base_sigkill_timeout", "5",
+            program, plan,
+        ]
+    }
+
+    /// The whole environment; `ours` is this process's own, of which a few names are taken over.
+    package func environment(from ours: [String: String]) -> [String: String] {
+        let passed = ["LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "LANG", "TZ"]
+        var environment = ours.filter { passed.contains($0.key) }
+        environment["PATH"] = ours["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+        environment["HOME"] = ours["HOME"] ?? temporary
+        environment["LANG"] = environment["LANG"] ?? "C.UTF-8"
+        environment["TMPDIR"] = temporary
+        // Bits depend on the number of threads of a product; a rank makes its own threads.
+        environment["OPENBLAS_NUM_THREADS"] = "1"
+        environment["OMP_NUM_THREADS"] = "1"
+        environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+        environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        environment.merge(extra) { _, configured in configured }
+        environment[MarkedProcesses.variable] = mark
+        return environment
+    }
+}

@@ -1,0 +1,72 @@
+public import FlywheelCore
+public import Jobs
+
+/// What a worker is told by its executable.
+public struct WorkerConfiguration: Sendable {
+    /// How the cluster knows this machine.
+    public var node: String
+    public var slots: Int
+    public var labels: [String: String] = [:]
+    /// What determines the bits of a result on this machine; a gang never mixes two of them.
+    public var numericProfile: String
+    public var version: String
+    /// Absolute; jobs and attempts live below it.
+    public var home: String
+    /// For sockets and other short-lived files; chosen by `home` and `node` where nil.
+    public var runFolder: String?
+    /// `flywheel-rank`.
+    public var rankProgram: String
+    /// Run as `mpirun` is.
+    public var launcher: String
+    /// Added to the ranks' environment.
+    public var rankEnvironment: [String: String] = [:]
+    /// For ranks to reach a checkpoint when the worker is shut down.
+    public var shutdownPatience: Duration = .seconds(60)
+    /// How much of an attempt's output the store keeps.
+    public var logBytesMax = 1 << 20
+
+    package var timings = AttemptTimings()
+    /// Between polls of an idle worker.
+    package var idlePoll: ClosedRange<Double> = 1...2
+
+    public init(
+        node: String? = nil, slots: Int? = nil, numericProfile: String, version: String,
+        home: String, rankProgram: String, launcher: String = "/usr/bin/mpirun"
+    ) {
+        self.node = node ?? Machine.hostName
+        self.slots = slots ?? Machine.cores
+        self.numericProfile = numericProfile
+        self.version = version
+        self.home = home
+        self.rankProgram = rankProgram
+        self.launcher = launcher
+    }
+}
+
+/// Finds what a job reads: from its specification to files on this machine.
+public protocol InputResolver: Sendable {
+    /// May place files below `folder`, which all attempts of the job on this machine share. Throws
+    /// `InputError` for what no attempt can mend.
+    func inputs(of assignment: Assignment, in folder: String) async throws -> RankInputs
+}
+
+/// What a job reads, by role, as `RankPlan` says it.
+public struct RankInputs: Sendable, Equatable {
+    public var paths: [String: String]
+    /// What people call them: `package-section@3`.
+    public var titles: [String: String]
+
+    public init(paths: [String: String], titles: [String: String] = [:]) {
+        self.paths = paths
+        self.titles = titles
+    }
+}
+
+/// Takes up what the ranks left behind.
+public protocol ResultTaker: Sendable {
+    /// Moves the files of `attemptFolder` that are worth keeping into the artifacts. Called again
+    /// for the same files after an error; nothing counts until the outcome was committed.
+    func outcome(
+        of assignment: Assignment, result: JSONValue, attemptFolder: String
+    ) async throws -> Outcome
+}
