@@ -119,8 +119,10 @@ extension Session {
         {
             return PostgresError(.configuration, message)
         }
-        let lines = message.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }
-        let sentence = lines.joined(separator: " ")
+        // libpq adds a question about each host and the place in its source.
+        let lines = message.split(separator: "\n").map { String($0).trimmed }
+            .filter { !$0.hasPrefix("LOCATION:") && !$0.hasPrefix("Is the server running") }
+        let sentence = lines.joined(separator: "; ")
         let refusal = sentence.firstMatch(of: #/[A-Z]+:  ([0-9A-Z]{5}): /#)
         return PostgresError(.unreachable, sentence, sqlState: refusal.map { String($0.1) })
     }

@@ -19,6 +19,21 @@ import Testing
         }
     }
 
+    @Test func `a server follows its killed owner by itself`() async throws {
+        try await temporaryFolder { home in
+            await #expect(processExitsWith: .signal(SIGKILL)) { [home = home as String] in
+                _ = try await ownedServer(home)
+                kill(getpid(), SIGKILL)
+            }
+            // A clean shutdown takes the file away; nobody else is here to do it.
+            let deadline = ContinuousClock.now + .seconds(60)
+            while Postmaster(data: home + "/postgres/data") != nil, .now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(Postmaster(data: home + "/postgres/data") == nil)
+        }
+    }
+
     @Test func `a server without an owner is stopped by the next one`() async throws {
         try await temporaryFolder { home in
             try await EmbeddedPostgres.withServer(ownConfiguration(home)) { server in

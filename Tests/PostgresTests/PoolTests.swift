@@ -114,6 +114,8 @@ private final class Tally: Sendable {
         let error = await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") }
         #expect(error?.problem == .unreachable)
         #expect(error?.isRetriable == true)
+        #expect(error?.description.contains("/nonexistent") == true)
+        #expect(error?.description.contains("?") == false)
         #expect(pool.openCount == 0)
     }
 

@@ -115,12 +115,12 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
             let mismatch = #expect(throws: PostgresError.self) {
                 try row.decode("word", as: Int.self)
             }
-            #expect(mismatch?.description == "Column word does not hold a Int.")
+            #expect(mismatch?.description == "Column word holds no Int.")
             #expect(mismatch?.debugDescription.contains("secret") == true)
             let null = #expect(throws: PostgresError.self) {
                 try row.decode("nothing", as: Int.self)
             }
-            #expect(null?.description == "Column nothing is NULL, where a Int was expected.")
+            #expect(null?.description == "Column nothing is NULL, where Int was expected.")
             let absent = #expect(throws: PostgresError.self) { try row.decode("wrd", as: Int.self) }
             #expect(absent?.description == "A row has no column wrd; it has word, nothing.")
         }
