@@ -5,6 +5,10 @@ import Testing
 
 private let data = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
 
+private func numbers(_ list: JSONValue?) -> [Double] {
+    (list?.array ?? []).compactMap { $0.number }
+}
+
 @Suite struct ModelCommands {
     @Test(.enabled(if: data != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
     func `a folder continues tokens as recorded and scores what it wrote, without a database`()
@@ -33,11 +37,35 @@ private let data = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
                 "models", "score", folder, "--input", rows, "--json")
             #expect(scored.status == 0, "\(scored.error)")
             #expect(scored.json?["tokens"]?.array == ids)
-            let logprobs = try #require(scored.json?["logprobs"]?.array?.compactMap(\.number))
+            let logprobs = numbers(scored.json?["logprobs"])
             #expect(logprobs.count == ids.count - 1)
-            let written = try #require(made.json?["logprobs"]?.array?.compactMap(\.number))
+            let written = numbers(made.json?["logprobs"])
+            #expect(written.count == answer.count)
             for (a, b) in zip(logprobs.suffix(answer.count), written) {
                 #expect(abs(a - b) < 1e-4)
+            }
+        }
+    }
+
+    @Test(.enabled(if: data != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
+    func `likelihoods are those recorded`() async throws {
+        let folder = "\(data ?? "")/stories260k"
+        let record = try JSONValue(
+            parsing: try Data(contentsOf: URL(fileURLWithPath: "\(folder)/reference_outputs.json")))
+        let texts = record["likelihood"]?.array ?? []
+        #expect(!texts.isEmpty)
+        try await temporaryFolder { place in
+            let rows = "\(place)/rows.jsonl"
+            let lines = texts.map { "{\"tokens\": \($0["ids"]?.canonical ?? "")}" }
+            try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: rows))
+            let scored = try await Command.flywheel(
+                "models", "score", folder, "--input", rows, "--json")
+            let answers = scored.output.split(separator: "\n")
+            #expect(answers.count == texts.count)
+            for (text, answer) in zip(texts, answers) {
+                let logprobs = numbers(try JSONValue(parsing: answer.utf8)["logprobs"])
+                let mean = -logprobs.reduce(0, +) / Double(logprobs.count)
+                #expect(abs(mean - (text["mean_nll"]?.number ?? 0)) < 1e-5)
             }
         }
     }
