@@ -50,10 +50,11 @@ public struct Coordinator: Sendable {
 
     private func lead(_ bell: NudgeBell) async {
         let clock = ContinuousClock()
-        var keeper = LeadershipKeeper(
-            timings: .init(
-                grant: configuration.leaderGrant, tick: configuration.tick,
-                reapPause: configuration.reapPause), at: clock.now)
+        var timings = LeadershipKeeper.Timings()
+        timings.grant = configuration.leaderGrant
+        timings.tick = configuration.tick
+        timings.reapPause = configuration.reapPause
+        var keeper = LeadershipKeeper(timings: timings, at: clock.now)
         while !Task.isCancelled {
             if bell.takeRing() { keeper.nudged() }
             do {

@@ -5,25 +5,27 @@ import FlywheelCore
 ///
 /// It may not for a while after it could not reach the store, or was itself frozen: the workers may
 /// have been unable to renew for the same reason, and must get their chance first.
-struct LeadershipKeeper: Sendable {
-    struct Timings: Sendable {
+package struct LeadershipKeeper: Sendable {
+    package struct Timings: Sendable {
         /// What a grant of the lead lasts.
-        var grant: Duration = .seconds(10)
-        var tick: Duration = .milliseconds(500)
+        package var grant: Duration = .seconds(10)
+        package var tick: Duration = .milliseconds(500)
         /// Between passes, however often it is nudged.
-        var passPause: Duration = .milliseconds(100)
+        package var passPause: Duration = .milliseconds(100)
         /// A worker's grant and grace: how long nobody is reaped after an outage.
-        var reapPause: Duration = .seconds(20)
+        package var reapPause: Duration = .seconds(20)
+
+        package init() {}
     }
 
-    enum Next: Equatable, Sendable {
+    package enum Next: Equatable, Sendable {
         case ask
         case pass(term: Int64, mayReap: Bool)
         case wait(until: ContinuousClock.Instant)
     }
 
-    let timings: Timings
-    private(set) var term: Int64?
+    package let timings: Timings
+    package private(set) var term: Int64?
     private var trustedUntil: ContinuousClock.Instant
     private var askAt: ContinuousClock.Instant
     private var passAt: ContinuousClock.Instant
@@ -35,13 +37,13 @@ struct LeadershipKeeper: Sendable {
     /// The store did not answer and has not answered since.
     private var isOut = false
 
-    init(timings: Timings, at now: ContinuousClock.Instant) {
+    package init(timings: Timings, at now: ContinuousClock.Instant) {
         self.timings = timings
         (trustedUntil, askAt, passAt, retryAt, reapFrom, lastSeen) = (now, now, now, now, now, now)
     }
 
     /// What to do now.
-    mutating func next(at now: ContinuousClock.Instant) -> Next {
+    package mutating func next(at now: ContinuousClock.Instant) -> Next {
         // Longer than a tick can take: this process, or its machine, stood still.
         if now - lastSeen > timings.grant / 2 { reapFrom = max(reapFrom, now + timings.reapPause) }
         lastSeen = now
@@ -57,7 +59,7 @@ struct LeadershipKeeper: Sendable {
     }
 
     /// The store said who leads: we, in `term`, or (nil) somebody else.
-    mutating func answered(
+    package mutating func answered(
         _ term: Int64?, askedAt asked: ContinuousClock.Instant, at now: ContinuousClock.Instant
     ) {
         reached(at: now)
@@ -68,25 +70,25 @@ struct LeadershipKeeper: Sendable {
         askAt = asked + timings.grant / 3
     }
 
-    mutating func passed(at now: ContinuousClock.Instant) {
+    package mutating func passed(at now: ContinuousClock.Instant) {
         reached(at: now)
         lastPass = now
         passAt = now + timings.tick
     }
 
     /// Somebody says that there is something to do.
-    mutating func nudged() {
+    package mutating func nudged() {
         if let lastPass { passAt = min(passAt, lastPass + timings.passPause) }
     }
 
-    mutating func deposed(at now: ContinuousClock.Instant) {
+    package mutating func deposed(at now: ContinuousClock.Instant) {
         reached(at: now)
         term = nil
         askAt = now + timings.grant / 3
     }
 
     /// The store did not answer; returns how long to leave it alone.
-    mutating func unreachable(at now: ContinuousClock.Instant) {
+    package mutating func unreachable(at now: ContinuousClock.Instant) {
         isOut = true
         lastSeen = now
         retryAt = now + backoff.next()

@@ -1,24 +1,24 @@
-import FlywheelCore
-import Jobs
+package import FlywheelCore
+package import Jobs
 
 /// Decides, from events and clock readings alone, what to do with the ranks of an attempt and how
 /// the attempt ended.
-struct AttemptMonitor: Sendable {
-    enum Action: Equatable, Sendable {
+package struct AttemptMonitor: Sendable {
+    package enum Action: Equatable, Sendable {
         case send(RankRequest)
         /// Ask the launcher to end its ranks.
         case terminate
         case kill
     }
 
-    enum Ending: Equatable, Sendable {
+    package enum Ending: Equatable, Sendable {
         case done(JSONValue)
         case failed(FailureVerdict, reason: String)
         case left
     }
 
-    let timings: AttemptTimings
-    private(set) var pace = AttemptPace()
+    package let timings: AttemptTimings
+    package private(set) var pace = AttemptPace()
     private var lastEvent: ContinuousClock.Instant
     private var hasSpoken = false
     private var asked: RankRequest?
@@ -30,12 +30,12 @@ struct AttemptMonitor: Sendable {
     private var killAt: ContinuousClock.Instant?
     private var isKilled = false
 
-    init(timings: AttemptTimings = AttemptTimings(), launchedAt now: ContinuousClock.Instant) {
+    package init(timings: AttemptTimings = AttemptTimings(), launchedAt now: ContinuousClock.Instant) {
         self.timings = timings
         lastEvent = now
     }
 
-    mutating func received(_ event: RankEvent, at now: ContinuousClock.Instant) {
+    package mutating func received(_ event: RankEvent, at now: ContinuousClock.Instant) {
         lastEvent = now
         hasSpoken = true
         switch event {
@@ -49,7 +49,7 @@ struct AttemptMonitor: Sendable {
     }
 
     /// What is wanted of the job now; a deadline of its own replaces the usual patience.
-    mutating func wanted(
+    package mutating func wanted(
         _ request: RankRequest?, at now: ContinuousClock.Instant, within limit: Duration? = nil
     ) -> [Action] {
         // A cancellation replaces a request to leave, never the other way round; and what was asked
@@ -61,7 +61,7 @@ struct AttemptMonitor: Sendable {
     }
 
     /// Stops the ranks, for a reason found elsewhere.
-    mutating func stop(_ ending: Ending, at now: ContinuousClock.Instant) -> [Action] {
+    package mutating func stop(_ ending: Ending, at now: ContinuousClock.Instant) -> [Action] {
         guard !isKilled else { return [] }
         stopped = stopped ?? ending
         isKilled = true
@@ -69,7 +69,7 @@ struct AttemptMonitor: Sendable {
     }
 
     /// To be asked a few times each second.
-    mutating func tick(at now: ContinuousClock.Instant) -> [Action] {
+    package mutating func tick(at now: ContinuousClock.Instant) -> [Action] {
         guard !isKilled else { return [] }
         if let killAt {
             guard now >= killAt else { return [] }
@@ -96,7 +96,7 @@ struct AttemptMonitor: Sendable {
     }
 
     /// How the attempt ended, given how the launcher did and the last lines of its errors.
-    func ending(_ exit: ChildExit, lastErrors: String) -> Ending {
+    package func ending(_ exit: ChildExit, lastErrors: String) -> Ending {
         // What a rank said stands, however untidily its process ended after that.
         if let said { return said }
         if let stopped { return stopped }

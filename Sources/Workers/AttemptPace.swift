@@ -1,10 +1,12 @@
 /// How long a step of this attempt takes, and how patient that makes its worker.
-struct AttemptPace: Sendable {
-    static let keptMax = 65
+package struct AttemptPace: Sendable {
+    package static let keptMax = 65
     private var recent: [Double] = []
     private var next = 0
 
-    mutating func stepped(seconds: Double) {
+    package init() {}
+
+    package mutating func stepped(seconds: Double) {
         guard seconds.isFinite, seconds >= 0 else { return }
         if recent.count < Self.keptMax {
             recent.append(seconds)
@@ -14,10 +16,10 @@ struct AttemptPace: Sendable {
         }
     }
 
-    var medianStep: Duration {
+    package var medianStep: Duration {
         recent.isEmpty ? .zero : .seconds(recent.sorted()[recent.count / 2])
     }
 
     /// `least`, or as long as ten steps take.
-    func patience(_ least: Duration) -> Duration { max(least, medianStep * 10) }
+    package func patience(_ least: Duration) -> Duration { max(least, medianStep * 10) }
 }

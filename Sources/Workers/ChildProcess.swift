@@ -133,10 +133,10 @@ extension ChildProcess {
 }
 
 /// A system call that failed.
-struct SystemError: Error, CustomStringConvertible {
-    var call: String
-    var number: Int32
-    var description: String { unsafe "could not \(call): \(String(cString: strerror(number)))" }
+package struct SystemError: Error, CustomStringConvertible {
+    package var call: String
+    package var number: Int32
+    package var description: String { unsafe "could not \(call): \(String(cString: strerror(number)))" }
 }
 
 /// Calls `body` with `strings` as C takes them, ended by a null pointer.

@@ -2,7 +2,7 @@ import Foundation
 import Jobs
 
 /// What the end of a launcher that said nothing means: killed by somebody, or failed by itself.
-enum ExitClassification: Equatable, Sendable {
+package enum ExitClassification: Equatable, Sendable {
     case killed(signal: Int32)
     /// Open MPI lost one of its own daemons.
     case daemonLost
@@ -10,7 +10,7 @@ enum ExitClassification: Equatable, Sendable {
     /// Status 0, though the work was not reported as done.
     case silent
 
-    init(_ exit: ChildExit) {
+    package init(_ exit: ChildExit) {
         switch exit {
         case .signalled(let signal): self = .killed(signal: signal)
         case .exited(0): self = .silent
@@ -22,7 +22,7 @@ enum ExitClassification: Equatable, Sendable {
         }
     }
 
-    func ending(lastErrors: String) -> AttemptMonitor.Ending {
+    package func ending(lastErrors: String) -> AttemptMonitor.Ending {
         switch self {
         case .killed(let signal):
             .failed(.loss, reason: "a rank or its launcher was ended by \(Self.name(signal))")

@@ -1,12 +1,12 @@
-import Foundation
-import Jobs
+package import Foundation
+package import Jobs
 import Synchronization
 
 /// Whether this worker may still act on its leases, and the hand that stops its ranks when not.
 ///
 /// A thread of its own watches the clock, so that neither a busy executor nor a call to the store
 /// that hangs can delay the kill.
-final class LeaseTrust: Sendable {
+package final class LeaseTrust: Sendable {
     private struct State {
         var keeper: LeaseKeeper
         var grant: Duration
@@ -16,15 +16,15 @@ final class LeaseTrust: Sendable {
     }
 
     /// The life that was granted trust.
-    let worker: UUID
+    package let worker: UUID
     private let state: Mutex<State>
     private let ended: @Sendable () -> Void
 
     /// How much of a grant is kept back for stopping the ranks.
-    static func margin(of grant: Duration) -> Duration { min(.seconds(3), grant / 5) }
+    package static func margin(of grant: Duration) -> Duration { min(.seconds(3), grant / 5) }
 
     /// `ended` is called once when trust ends, after everything running was killed.
-    init(
+    package init(
         worker: UUID, grant: Duration, askedAt asked: ContinuousClock.Instant,
         ended: @escaping @Sendable () -> Void
     ) {
@@ -36,7 +36,7 @@ final class LeaseTrust: Sendable {
     }
 
     /// The store answered a renewal that was sent at `asked`.
-    func renewed(grant: Duration, askedAt asked: ContinuousClock.Instant) {
+    package func renewed(grant: Duration, askedAt asked: ContinuousClock.Instant) {
         state.withLock { state in
             if grant != state.grant {
                 state.grant = grant
@@ -47,20 +47,20 @@ final class LeaseTrust: Sendable {
         }
     }
 
-    var isTrusted: Bool {
+    package var isTrusted: Bool {
         state.withLock { !$0.isOver && $0.keeper.isTrusted(at: .now) }
     }
 
-    var grant: Duration { state.withLock(\.grant) }
+    package var grant: Duration { state.withLock(\.grant) }
 
     /// Throws where `lease` may no longer be acted on.
-    func check(_ lease: Lease) throws {
+    package func check(_ lease: Lease) throws {
         if !isTrusted { throw LeaseLoss.expired(lease, grant: grant) }
     }
 
     /// From now on the processes are killed when trust ends; false, and they are to be killed at
     /// once, if it has ended.
-    func guardProcesses(_ processes: MarkedProcesses, of fence: Fence) -> Bool {
+    package func guardProcesses(_ processes: MarkedProcesses, of fence: Fence) -> Bool {
         state.withLock { state in
             if state.isOver { return false }
             state.running[fence] = processes
@@ -68,12 +68,12 @@ final class LeaseTrust: Sendable {
         }
     }
 
-    func forget(_ fence: Fence) {
+    package func forget(_ fence: Fence) {
         state.withLock { _ = $0.running.removeValue(forKey: fence) }
     }
 
     /// Ends trust now: the store says that this worker is dead, or its life is over.
-    func end() {
+    package func end() {
         let doomed: [MarkedProcesses]? = state.withLock { state in
             if state.isOver { return nil }
             state.isOver = true

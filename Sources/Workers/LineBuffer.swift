@@ -1,9 +1,11 @@
 /// Cuts a stream of bytes into lines.
-struct LineBuffer: Sendable {
+package struct LineBuffer: Sendable {
     private var rest: [UInt8] = []
 
+    package init() {}
+
     /// The lines that `bytes` completes, without their ends.
-    mutating func take(_ bytes: some Collection<UInt8>) -> [[UInt8]] {
+    package mutating func take(_ bytes: some Collection<UInt8>) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         var start = bytes.startIndex
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -17,5 +19,5 @@ struct LineBuffer: Sendable {
     }
 
     /// What came after the last line's end.
-    var unfinishedCount: Int { rest.count }
+    package var unfinishedCount: Int { rest.count }
 }

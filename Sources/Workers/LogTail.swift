@@ -1,7 +1,7 @@
 import Foundation
 
 /// Follows the files that hold a gang's output, for the store to keep a bounded part of it.
-struct LogTail {
+package struct LogTail {
     private let paths: [String]
     private var offsets: [UInt64]
     private var left: Int
@@ -9,14 +9,14 @@ struct LogTail {
     private static let fileBytesMax: UInt64 = 64 << 20
     private static let pieceBytesMax = 256 << 10
 
-    init(paths: [String], bytesMax: Int) {
+    package init(paths: [String], bytesMax: Int) {
         self.paths = paths
         offsets = paths.map { _ in 0 }
         left = bytesMax
     }
 
     /// What was written since the last call; nil if nothing was, or all that is kept has been taken.
-    mutating func take() -> String? {
+    package mutating func take() -> String? {
         var text = ""
         for index in paths.indices {
             guard let file = FileHandle(forUpdatingAtPath: paths[index]) else { continue }
@@ -39,7 +39,7 @@ struct LogTail {
     }
 
     /// The last lines of a file, for a person to read.
-    static func lastLines(of path: String, max: Int = 8, bytesMax: UInt64 = 4096) -> String {
+    package static func lastLines(of path: String, max: Int = 8, bytesMax: UInt64 = 4096) -> String {
         guard let file = FileHandle(forReadingAtPath: path) else { return "" }
         defer { try? file.close() }
         let size = (try? file.seekToEnd()) ?? 0
@@ -54,7 +54,7 @@ struct LogTail {
     }
 
     /// PostgreSQL's text holds no null characters.
-    static func storable(_ text: String) -> String {
+    package static func storable(_ text: String) -> String {
         text.replacingOccurrences(of: "\0", with: "\u{FFFD}")
     }
 }

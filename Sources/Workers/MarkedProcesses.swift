@@ -6,24 +6,24 @@ import Foundation
 /// Open MPI puts every rank in a process group of its own, and a rank outlives its `mpirun` when
 /// that is killed; the mark is inherited by all of them, survives a restart of the worker, and
 /// cannot be reused as a process number can.
-struct MarkedProcesses: Sendable {
-    static let variable = "FLYWHEEL_ATTEMPT"
+package struct MarkedProcesses: Sendable {
+    package static let variable = "FLYWHEEL_ATTEMPT"
 
     /// `<scope>:<fence>`, or `<scope>:` for every attempt of the scope.
-    let mark: String
+    package let mark: String
     private let isPrefix: Bool
 
-    init(scope: String, fence: Int64) {
+    package init(scope: String, fence: Int64) {
         (mark, isPrefix) = ("\(scope):\(fence)", false)
     }
 
-    init(allOf scope: String) {
+    package init(allOf scope: String) {
         (mark, isPrefix) = ("\(scope):", true)
     }
 
     /// Kills all of them at once, and again until none is left; false if some would not die.
     @discardableResult
-    func kill(patience: Duration = .seconds(3)) -> Bool {
+    package func kill(patience: Duration = .seconds(3)) -> Bool {
         let deadline = ContinuousClock.now + patience
         while signal(SIGKILL) > 0 {
             if ContinuousClock.now > deadline { return false }
@@ -34,7 +34,7 @@ struct MarkedProcesses: Sendable {
 
     /// Sends `signal` to each; how many there were.
     @discardableResult
-    func signal(_ signal: Int32) -> Int {
+    package func signal(_ signal: Int32) -> Int {
         var count = 0
         for pid in Self.processes() where carriesMark(pid) {
             let process = cprocess_open(pid)
@@ -48,7 +48,7 @@ struct MarkedProcesses: Sendable {
     }
 
     /// The processes that carry the mark now.
-    func all() -> [pid_t] { Self.processes().filter(carriesMark) }
+    package func all() -> [Int32] { Self.processes().filter(carriesMark) }
 
     private func carriesMark(_ pid: pid_t) -> Bool {
         // Absent for others' processes and for those that have ended.

@@ -4,21 +4,35 @@ import Foundation
 ///
 /// Ranks get an environment of their own: nothing that this worker was given, its database least of
 /// all, reaches a process that runs models.
-struct RankLaunch: Sendable {
-    var launcher: String
-    var program: String
-    var ranks: Int
-    var plan: String
+package struct RankLaunch: Sendable {
+    package var launcher: String
+    package var program: String
+    package var ranks: Int
+    package var plan: String
     /// For this attempt's temporary files; short, since Open MPI puts sockets there.
-    var temporary: String
+    package var temporary: String
     /// Where ranks share memory; removed with the attempt, whatever killed it.
-    var sharedMemory: String
+    package var sharedMemory: String
     /// `MarkedProcesses.variable`'s value.
-    var mark: String
+    package var mark: String
     /// Added to the environment as configured.
-    var extra: [String: String]
+    package var extra: [String: String]
 
-    var arguments: [String] {
+    package init(
+        launcher: String, program: String, ranks: Int, plan: String, temporary: String,
+        sharedMemory: String, mark: String, extra: [String: String] = [:]
+    ) {
+        self.launcher = launcher
+        self.program = program
+        self.ranks = ranks
+        self.plan = plan
+        self.temporary = temporary
+        self.sharedMemory = sharedMemory
+        self.mark = mark
+        self.extra = extra
+    }
+
+    package var arguments: [String] {
         [
             launcher, "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none",
             // This node alone: nothing listens beyond it, and nobody looks for ssh.
@@ -33,7 +47,7 @@ struct RankLaunch: Sendable {
     }
 
     /// The whole environment; `ours` is this process's own, of which a few names are taken over.
-    func environment(from ours: [String: String]) -> [String: String] {
+    package func environment(from ours: [String: String]) -> [String: String] {
         let passed = ["LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "LANG", "TZ"]
         var environment = ours.filter { passed.contains($0.key) }
         environment["PATH"] = ours["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"

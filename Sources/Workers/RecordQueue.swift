@@ -1,8 +1,8 @@
-import Jobs
+package import Jobs
 
 /// What an attempt still has to write, in order; neighbouring steps travel together.
-struct RecordQueue: Sendable {
-    enum Write: Sendable, Equatable {
+package struct RecordQueue: Sendable {
+    package enum Write: Sendable, Equatable {
         case started(numericProfile: String, stepsTotal: Int)
         case progress(phase: String, done: Int, total: Int)
         case steps([StepRecord])
@@ -11,10 +11,10 @@ struct RecordQueue: Sendable {
         case log(String)
     }
 
-    static let stepsMax = 64
-    static let stepPause: Duration = .milliseconds(500)
+    package static let stepsMax = 64
+    package static let stepPause: Duration = .milliseconds(500)
     /// Beyond this the ranks wait.
-    static let countMax = 4096
+    package static let countMax = 4096
 
     private var writes: [Write] = []
     private var first = 0
@@ -22,10 +22,12 @@ struct RecordQueue: Sendable {
     private var stepsSince: ContinuousClock.Instant?
     private var isClosed = false
 
-    var count: Int { writes.count - first }
-    var isFinished: Bool { isClosed && count == 0 }
+    package init() {}
 
-    mutating func add(_ write: Write, at now: ContinuousClock.Instant) {
+    package var count: Int { writes.count - first }
+    package var isFinished: Bool { isClosed && count == 0 }
+
+    package mutating func add(_ write: Write, at now: ContinuousClock.Instant) {
         if case .steps(let more) = write {
             if count > 0, case .steps(let steps) = writes[writes.count - 1],
                 steps.count + more.count <= Self.stepsMax
@@ -44,17 +46,17 @@ struct RecordQueue: Sendable {
     }
 
     /// Nothing comes after this; what is left need not wait for company.
-    mutating func close() { isClosed = true }
+    package mutating func close() { isClosed = true }
 
     /// The next write, if it is due.
-    func next(at now: ContinuousClock.Instant) -> Write? {
+    package func next(at now: ContinuousClock.Instant) -> Write? {
         guard count > 0 else { return nil }
         if let dueAt, now < dueAt { return nil }
         return writes[first]
     }
 
     /// When the next write will be due although nothing follows it; nil: nothing waits, or it is due.
-    var dueAt: ContinuousClock.Instant? {
+    package var dueAt: ContinuousClock.Instant? {
         guard count == 1, !isClosed, case .steps(let steps) = writes[first],
             steps.count < Self.stepsMax, let stepsSince
         else { return nil }
@@ -62,7 +64,7 @@ struct RecordQueue: Sendable {
     }
 
     /// Takes the next write out, so that nothing more is added to it.
-    mutating func takeNext(at now: ContinuousClock.Instant) -> Write? {
+    package mutating func takeNext(at now: ContinuousClock.Instant) -> Write? {
         guard let write = next(at: now) else { return nil }
         first += 1
         if first == writes.count || first > 1024 {

@@ -1,20 +1,20 @@
 import FlywheelCore
 
 /// When a worker next speaks with the store.
-struct RenewalSchedule: Sendable {
-    private(set) var dueAt: ContinuousClock.Instant
+package struct RenewalSchedule: Sendable {
+    package private(set) var dueAt: ContinuousClock.Instant
     private var lastAt: ContinuousClock.Instant?
     private var backoff = Backoff(first: .milliseconds(200), longest: .seconds(1))
     /// However often it is nudged.
-    static let pause: Duration = .milliseconds(50)
+    package static let pause: Duration = .milliseconds(50)
 
-    init(at now: ContinuousClock.Instant) { dueAt = now }
+    package init(at now: ContinuousClock.Instant) { dueAt = now }
 
-    func isDue(at now: ContinuousClock.Instant) -> Bool { now >= dueAt }
+    package func isDue(at now: ContinuousClock.Instant) -> Bool { now >= dueAt }
 
     /// A third of the grant; sooner for an idle worker, at a random moment within `idlePoll` seconds
     /// so that workers spread out.
-    mutating func succeeded(
+    package mutating func succeeded(
         grant: Duration, idlePoll: ClosedRange<Double>?, at now: ContinuousClock.Instant
     ) {
         backoff.reset()
@@ -23,15 +23,15 @@ struct RenewalSchedule: Sendable {
         dueAt = now + min(grant / 3, idle)
     }
 
-    mutating func failed(grant: Duration, at now: ContinuousClock.Instant) {
+    package mutating func failed(grant: Duration, at now: ContinuousClock.Instant) {
         lastAt = now
         dueAt = now + min(backoff.next(), grant / 10)
     }
 
-    mutating func nudged(at now: ContinuousClock.Instant) {
+    package mutating func nudged(at now: ContinuousClock.Instant) {
         dueAt = min(dueAt, max(now, (lastAt ?? now) + Self.pause))
     }
 
     /// Slots became free.
-    mutating func wantsNow() { dueAt = min(dueAt, lastAt ?? dueAt) }
+    package mutating func wantsNow() { dueAt = min(dueAt, lastAt ?? dueAt) }
 }
