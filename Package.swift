@@ -125,7 +125,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Training", "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives",
-                "Tensors",
+                "Tensors", "Jobs",
                 "FlywheelCore", "TestSupport",
             ]),
         tests(

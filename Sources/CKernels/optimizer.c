@@ -4,7 +4,6 @@
 // Every operation here is correctly rounded and none is fused, so vector width changes no bit.
 #pragma STDC FP_CONTRACT OFF
 #include "optimizer.h"
-#include <math.h>
 #include <stdint.h>
 
 #if defined(__x86_64__)
@@ -42,7 +41,7 @@ void adamw(float *restrict weights_N, float *restrict m_N, float *restrict v_N,
         m_N[i] = m;
         v_N[i] = v;
         weights_N[i] =
-            w - learning_rate * (m * correction1 / (__builtin_sqrtf(v * correction2) + epsilon)
+            w - learning_rate * (m * correction1 / (__builtin_elementwise_sqrt(v * correction2) + epsilon)
                                  + decay * w);
     }
     restore_denormals(mode);

@@ -6,8 +6,10 @@ public struct DatasetCard: Sendable, Equatable, Codable {
     public var shape: DatasetRow.Shape
     /// What the lengths below count: tokens, or characters where no tokenizer was given.
     public var unit: Unit
-    /// The length of all contents by who wrote them: the roles of a conversation, `prompt` and
-    /// `completion`, `text`, `tokens`. What a template adds is not counted.
+    /// The length of all contents by who wrote them.
+    ///
+    /// That is, the roles of a conversation; `prompt` and `completion`; `text`; `tokens`. What a
+    /// template adds is not counted.
     public var sizes: [String: Int]
     /// Turns by role; empty for other shapes.
     public var turns: [String: Int]

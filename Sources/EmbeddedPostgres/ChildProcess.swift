@@ -1,14 +1,14 @@
 import Foundation
-import Glibc
+package import Glibc
 
 /// A process that this thread started.
 ///
 /// The thread that spawns must stay: a parent-death signal fires when *it* ends.
-struct ChildProcess: Sendable {
-    let id: pid_t
+package struct ChildProcess: Sendable {
+    package let id: pid_t
 
     /// Starts `arguments[0]` in `folder`, away from our terminal, descriptors and environment.
-    init(
+    package init(
         _ arguments: [String], folder: String, input: String = "/dev/null", log: String
     ) throws(EmbeddedPostgresError) {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -53,7 +53,7 @@ struct ChildProcess: Sendable {
     }
 
     /// Waits for the end without taking the process number away yet.
-    func waitForEnd() {
+    package func waitForEnd() {
         var information = unsafe siginfo_t()
         while unsafe waitid(P_PID, id_t(id), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
     }
@@ -67,7 +67,7 @@ struct ChildProcess: Sendable {
 
     /// Takes the ended process away; its exit status, or 128 and the signal that ended it.
     @discardableResult
-    func reap() -> Int32 {
+    package func reap() -> Int32 {
         var status: CInt = 0
         while unsafe waitpid(id, &status, 0) < 0, errno == EINTR {}
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + status & 0x7f

@@ -1,19 +1,19 @@
 import Foundation
-import Glibc
+package import Glibc
 
 /// What `postmaster.pid` says of the server on a data folder.
-struct Postmaster: Equatable, Sendable {
-    let process: pid_t
-    let isReady: Bool
+package struct Postmaster: Equatable, Sendable {
+    package let process: pid_t
+    package let isReady: Bool
 
     /// Reads the file; nil where there is none, or half of one.
-    init?(data: String) {
+    package init?(data: String) {
         guard let text = try? String(contentsOfFile: data + "/postmaster.pid", encoding: .utf8)
         else { return nil }
         self.init(text: text)
     }
 
-    init?(text: String) {
+    package init?(text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard let process = lines.first.flatMap({ pid_t($0) }), process > 0 else { return nil }
         self.process = process
@@ -21,7 +21,7 @@ struct Postmaster: Equatable, Sendable {
     }
 
     /// Whether `process` is a server on `data`, and not one that inherited its number.
-    static func isServer(_ process: pid_t, of data: String) -> Bool {
+    package static func isServer(_ process: pid_t, of data: String) -> Bool {
         guard let bytes = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else {
             return false
         }
@@ -41,6 +41,7 @@ struct Postmaster: Equatable, Sendable {
         }
         for order in [SIGINT, SIGQUIT] {
             kill(orphan.process, order)
+            kill(orphan.process, SIGCONT)
             let deadline = ContinuousClock.now + patience
             while isServer(orphan.process, of: data), .now < deadline { usleep(10_000) }
         }

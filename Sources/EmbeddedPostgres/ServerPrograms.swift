@@ -1,8 +1,9 @@
 import Foundation
+import Glibc
 
 /// The folder of one installed PostgreSQL server's programs.
-struct ServerPrograms: Equatable, Sendable {
-    let folder: String
+package struct ServerPrograms: Equatable, Sendable {
+    package let folder: String
     /// The major version: `15`.
     let version: String
 
@@ -10,7 +11,7 @@ struct ServerPrograms: Equatable, Sendable {
     var initdb: String { folder + "/initdb" }
 
     /// All servers of this machine, the newest first.
-    static func installed(path: String?) -> [ServerPrograms] {
+    package static func installed(path: String?) -> [ServerPrograms] {
         let files = FileManager.default
         let debian = "/usr/lib/postgresql"
         let versions = (try? files.contentsOfDirectory(atPath: debian)) ?? []
@@ -30,20 +31,17 @@ struct ServerPrograms: Equatable, Sendable {
     private static func reportedVersion(of folder: String) -> String? {
         let postgres = folder + "/postgres"
         guard FileManager.default.isExecutableFile(atPath: postgres) else { return nil }
-        let pipe = Pipe()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: postgres)
-        process.arguments = ["--version"]
-        process.standardOutput = pipe
-        guard (try? process.run()) != nil else { return nil }
-        let said = try? pipe.fileHandleForReading.readToEnd()
-        process.waitUntilExit()
-        return String(decoding: said ?? Data(), as: UTF8.self)
+        let quoted = "'" + postgres.replacing("'", with: "'\\''") + "'"
+        guard let stream = unsafe popen(quoted + " --version", "r") else { return nil }
+        defer { unsafe pclose(stream) }
+        var line: [CChar] = Array(repeating: 0, count: 256)
+        guard unsafe fgets(&line, CInt(line.count), stream) != nil else { return nil }
+        return String(decoding: line.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             .firstMatch(of: /\) (\d+)/).map { String($0.1) }
     }
 
     /// The programs for the data in `dataFolder`, or the newest where there is none yet.
-    static func suitable(
+    package static func suitable(
         forData dataFolder: String, path: String?
     ) throws(EmbeddedPostgresError) -> ServerPrograms {
         let installed = installed(path: path)

@@ -12,7 +12,8 @@ import Foundation
             """,
         version: flywheelVersion,
         subcommands: [
-            UpCommand.self, CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self,
+            UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+            SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, DoctorCommand.self,

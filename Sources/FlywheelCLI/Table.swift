@@ -14,8 +14,11 @@ struct Table {
     private(set) var rows: [[String]] = []
 
     init(_ columns: Column...) { self.columns = columns }
+    init(columns: [Column]) { self.columns = columns }
 
-    mutating func add(_ cells: String...) {
+    mutating func add(_ cells: String...) { add(cells) }
+
+    mutating func add(_ cells: [String]) {
         precondition(cells.count == columns.count, "a cell for every column")
         rows.append(cells)
     }

@@ -24,7 +24,9 @@ final class Gang {
         }
         link = world.rank == 0 ? try WorkerLink(to: plan.socket) : nil
         let plan = plan
-        specification = try Self.together(world, link) { try JobSpecification(json: plan.specification) }
+        specification = try Self.together(world, link) {
+            try JobSpecification(json: plan.specification)
+        }
     }
 
     /// Does what the specification says, and tells the worker how it ended.
@@ -41,7 +43,8 @@ final class Gang {
         } catch let error as WorkerLink.Lost {
             throw error
         } catch {
-            try report(.failed(reason: RankFailure(error).reason, isInput: RankFailure(error).isInput))
+            try report(
+                .failed(reason: RankFailure(error).reason, isInput: RankFailure(error).isInput))
             throw error
         }
     }

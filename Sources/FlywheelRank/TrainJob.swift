@@ -12,6 +12,7 @@ import Training
 struct TrainJob {
     let specification: TrainSpecification
     let gang: Gang
+    private let times = StepTimes()
 
     init(_ specification: TrainSpecification, _ gang: Gang) {
         self.specification = specification
@@ -36,7 +37,9 @@ struct TrainJob {
             .started(
                 ranks: gang.world.ranks, numericProfile: NumericProfile.fp32.name,
                 stepsTotal: data.plan.steps.count))
-        switch try trainer.train() {
+        let outcome = try trainer.train()
+        if gang.world.rank == 0 { print(times) }
+        switch outcome {
         case .left(let request):
             try gang.report(.left(request == .leave ? .leave : .cancel))
         case .finished(let summary):
@@ -160,7 +163,10 @@ struct TrainJob {
             request: { [gang] in
                 gang.request.map { $0 == .leave ? .leave : .cancel }
             },
-            report: { [gang] in try gang.report(RankEvent($0)) })
+            report: { [gang, times] in
+                if case .step(let report) = $0 { times.add(report) }
+                try gang.report(RankEvent($0))
+            })
     }
 
     /// Of the configuration and all weights in the order of their names.
@@ -179,11 +185,12 @@ struct TrainJob {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         try Data(tokenizer.json).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
-        let known = gang.plan.inputs["base"].flatMap {
-            FileManager.default.contents(atPath: $0 + "/tokenizer_config.json")
-        }
-        try (known ?? Data(tokenizer.configuration(.chatML)))
-            .write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
+        // Whose tokenizer it is, knows best how it is configured.
+        let owner = gang.plan.inputs["tokenizer"] ?? gang.plan.inputs["base"]
+        let configuration =
+            owner.map { FileManager.default.contents(atPath: $0 + "/tokenizer_config.json") }
+            ?? Data(tokenizer.configuration(.chatML))
+        try configuration?.write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
         return try model.write(folder: folder)
     }
 

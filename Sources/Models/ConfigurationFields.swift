@@ -29,7 +29,8 @@ struct ConfigurationFields {
 
     /// A member that is there and not null.
     private func value(_ field: String) -> JSONValue? {
-        members[field].flatMap { $0 == .null ? nil : $0 }
+        // A bare nil would be a JSON null here.
+        members[field].flatMap { $0 == .null ? Optional.none : .some($0) }
     }
 
     /// An integer from 1 to `max`.

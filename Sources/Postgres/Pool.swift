@@ -200,8 +200,9 @@ extension Pool {
 
     /// Whether a session from the shelf still has a server at its other end.
     private func isHealthy(_ session: Session) async -> Bool {
-        guard session.isQuiet else { return false }
-        guard session.answeredAt.duration(to: .now) > configuration.trustedIdle else { return true }
+        guard session.isIdle else { return false }
+        let idle = session.answeredAt.duration(to: .now)
+        if session.isQuiet, idle < configuration.trustedIdle { return true }
         do {
             _ = try await session.perform("SELECT", cancellable: false)
             return true

@@ -1,5 +1,5 @@
 /// What a task that asked for a connection is given.
-enum PoolGrant<Session: Sendable>: Sendable {
+package enum PoolGrant<Session: Sendable>: Sendable {
     case session(Session)
     /// Permission to open one.
     case slot
@@ -9,26 +9,26 @@ enum PoolGrant<Session: Sendable>: Sendable {
 ///
 /// Every grant counts in `openCount` until it is freed, so open connections and permissions to open
 /// one together never exceed `size`.
-struct PoolState<Session: Sendable, Waiter: Sendable> {
-    let size: Int
-    private(set) var openCount = 0
-    private(set) var isClosed = false
+package struct PoolState<Session: Sendable, Waiter: Sendable> {
+    package let size: Int
+    package private(set) var openCount = 0
+    package private(set) var isClosed = false
     /// The one used last is lent first, so that the others grow idle.
     private var idle: [Session] = []
     private var waiters: [(ticket: UInt64, waiter: Waiter)] = []
     private var lastTicket: UInt64 = 0
 
-    init(size: Int) { self.size = size }
+    package init(size: Int) { self.size = size }
 
-    enum Answer { case granted(PoolGrant<Session>), waiting, closed }
-    enum Return { case kept, passed(Waiter), unwanted }
+    package enum Answer { case granted(PoolGrant<Session>), waiting, closed }
+    package enum Return { case kept, passed(Waiter), unwanted }
 
-    mutating func newTicket() -> UInt64 {
+    package mutating func newTicket() -> UInt64 {
         lastTicket += 1
         return lastTicket
     }
 
-    mutating func ask(_ ticket: UInt64, _ waiter: Waiter) -> Answer {
+    package mutating func ask(_ ticket: UInt64, _ waiter: Waiter) -> Answer {
         if isClosed { return .closed }
         if let session = idle.popLast() { return .granted(.session(session)) }
         if openCount < size {
@@ -40,12 +40,12 @@ struct PoolState<Session: Sendable, Waiter: Sendable> {
     }
 
     /// Takes a waiter out of the queue; nil when it has been served already.
-    mutating func withdraw(_ ticket: UInt64) -> Waiter? {
+    package mutating func withdraw(_ ticket: UInt64) -> Waiter? {
         guard let index = waiters.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         return waiters.remove(at: index).waiter
     }
 
-    mutating func giveBack(_ session: Session) -> Return {
+    package mutating func giveBack(_ session: Session) -> Return {
         if isClosed {
             openCount -= 1
             return .unwanted
@@ -58,13 +58,13 @@ struct PoolState<Session: Sendable, Waiter: Sendable> {
     }
 
     /// A connection is gone; the waiter that may open one in its place, if any.
-    mutating func freeSlot() -> Waiter? {
+    package mutating func freeSlot() -> Waiter? {
         guard waiters.isEmpty else { return waiters.removeFirst().waiter }
         openCount -= 1
         return nil
     }
 
-    mutating func close() -> (sessions: [Session], waiters: [Waiter]) {
+    package mutating func close() -> (sessions: [Session], waiters: [Waiter]) {
         isClosed = true
         openCount -= idle.count
         defer { (idle, waiters) = ([], []) }

@@ -47,7 +47,9 @@ extension PostgresConfiguration {
         ]
     }
 
-    /// What every session sets first. Text formats depend on it.
+    /// What every session sets first.
+    ///
+    /// Our reading of PostgreSQL's text format depends on it.
     var setUp: String {
         """
         SET client_min_messages = warning; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';

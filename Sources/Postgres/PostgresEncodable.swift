@@ -58,8 +58,7 @@ extension Date: PostgresEncodable {
         let (second, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
         let whole = fraction < 0 ? second - 1 : second
         let rest = String(fraction < 0 ? fraction + 1_000_000 : fraction)
-        let stem = Date(timeIntervalSince1970: Double(whole))
-            .formatted(.iso8601.timeZone(separator: .omitted)).dropLast()
+        let stem = Date(timeIntervalSince1970: Double(whole)).formatted(.iso8601).dropLast()
         return stem + "." + String(repeating: "0", count: 6 - rest.count) + rest + "Z"
     }
 }

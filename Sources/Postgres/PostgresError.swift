@@ -147,11 +147,10 @@ extension PostgresError {
     }
 
     static func cell(_ cell: String?, column: String, type: String) -> Self {
-        let what = cell == nil ? "is NULL" : "does not hold a \(type)"
-        let expected = cell == nil ? ", where a \(type) was expected" : ""
+        let what = cell == nil ? "is NULL, where \(type) was expected" : "holds no \(type)"
         var error = Self(
             .unexpected, "the cell holds \(cell ?? "NULL")",
-            summary: "Column \(column) \(what)\(expected).")
+            summary: "Column \(column) \(what).")
         error.column = column
         return error
     }

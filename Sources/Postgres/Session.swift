@@ -36,13 +36,10 @@ import Glibc
             || PQtransactionStatus(handle) == PQTRANS_INERROR
     }
 
-    /// Whether the server has said nothing, not even farewell, since the last statement.
+    /// Whether nothing lies in the socket: no notification, no changed setting, no farewell.
     var isQuiet: Bool {
-        guard isIdle else { return false }
         var socket = pollfd(fd: unsafe PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        guard unsafe poll(&socket, 1, 0) > 0 else { return true }
-        // Something lies there: a notification or a changed setting, or the end.
-        return unsafe PQconsumeInput(handle) == 1 && isIdle
+        return unsafe poll(&socket, 1, 0) == 0
     }
 
     /// Closes the connection and says why.
@@ -122,8 +119,10 @@ extension Session {
         {
             return PostgresError(.configuration, message)
         }
-        let lines = message.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }
-        let sentence = lines.joined(separator: " ")
+        // libpq adds a question about each host and the place in its source.
+        let lines = message.split(separator: "\n").map { String($0).trimmed }
+            .filter { !$0.hasPrefix("LOCATION:") && !$0.hasPrefix("Is the server running") }
+        let sentence = lines.joined(separator: "; ")
         let refusal = sentence.firstMatch(of: #/[A-Z]+:  ([0-9A-Z]{5}): /#)
         return PostgresError(.unreachable, sentence, sqlState: refusal.map { String($0.1) })
     }

@@ -24,7 +24,7 @@ enum CharacterClass: UInt8, Sendable {
 
     var isSpace: Bool { self == .blank || self == .newline }
 
-    /// The classes of the basic plane's characters, by code point. The rest is looked up when met.
+    /// The classes of the basic plane's characters, by code point; the rest is looked up when met.
     static let basicPlane: [CharacterClass] = (0..<0x10000).map { code in
         Unicode.Scalar(UInt32(code)).map { CharacterClass($0) } ?? .other
     }

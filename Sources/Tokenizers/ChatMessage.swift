@@ -4,7 +4,7 @@ public struct ChatMessage: Hashable, Sendable, Codable {
 
     public var role: Role
     public var content: String
-    /// Loss weight of an assistant's turn: 0 = shown, not learned. Nil means 1.
+    /// Loss weight of an assistant's turn: 0 = shown, not learned; nil means 1.
     public var weight: Float?
 
     public init(role: Role, content: String, weight: Float? = nil) {

@@ -1,6 +1,6 @@
 /// Merges the bytes of one word after another into tokens; keeps its memory between words.
 struct Merger {
-    /// From this length on a heap finds the next merge. Below, looking through all is faster.
+    /// From this length on a heap finds the next merge; below, looking through all is faster.
     private static let longWord = 48
 
     private let merges: MergeTable

@@ -77,7 +77,8 @@ struct Scanner {
 }
 
 extension Scanner {
-    /// GPT-2:
+    /// Where the piece ends that begins at `start`, for GPT-2.
+    ///
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
     func gpt2End(from start: Int, to end: Int) -> Int {
         if text[start] == UInt8(ascii: "'"),
@@ -94,9 +95,10 @@ extension Scanner {
         return run(of: kind, from: next, to: end)
     }
 
-    /// GPT-4 (`cl100k_base`) and Llama 3, with numbers of up to three digits; Qwen, with one:
+    /// Where the piece ends that begins at `start`, for GPT-4 (`cl100k_base`), Llama 3 and Qwen.
+    ///
     /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|`
-    /// ` ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+    /// ` ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`; of Qwen's numbers `digitsMax` is 1.
     func gpt4End(from start: Int, to end: Int, digitsMax: Int) -> Int {
         if text[start] == UInt8(ascii: "'"),
             let end = contraction(at: start, to: end, ignoresCase: true)

@@ -181,8 +181,9 @@ private struct Layout {
             switch batch.order {
             case .file: Array(documents.indices)
             case .shuffled:
-                Philox(seed: batch.seed).permutation(
-                    of: documents.count, stream: UInt32(truncatingIfNeeded: epoch))
+                permutation(
+                    of: documents.count, seed: batch.seed,
+                    stream: UInt32(truncatingIfNeeded: epoch))
             }
         let packing = Packing(lengths: lengths, order: order, rowTokens: batch.rowTokens)
         epochs.append(packing)

@@ -61,7 +61,8 @@ private func parse(_ text: String) throws(InputError) -> JSONValue {
     }
 
     @Test(arguments: [
-        JSONValue.null, 0.1, -1e300, 5e-324, "\u{1F600}\"\\\u{1}", ["a": [1, 2.5, "x"], "b": [:]],
+        JSONValue.null, 0.1, -1e300, 0x1p-1022, "\u{1F600}\"\\\u{1}",
+        ["a": [1, 2.5, "x"], "b": [:]],
     ])
     func `what is written canonically is read back`(_ value: JSONValue) throws {
         #expect(try parse(value.canonical) == value)

@@ -5,7 +5,7 @@ import TestSupport
 
 @Suite struct Connections {
     @Test func `an error carries its SQLSTATE and place, and no value`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             try await database.pool.execute(
                 "CREATE TABLE person (name text CONSTRAINT person_once UNIQUE)")
             try await database.pool.execute("INSERT INTO person VALUES (\("Ada Lovelace"))")
@@ -30,7 +30,7 @@ import TestSupport
     @Test func `cancelling a task stops its statement and leaves the connection usable`()
         async throws
     {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             let before = try await pool.value("SELECT pg_backend_pid()", as: Int.self)
             let began = ContinuousClock.now
@@ -55,7 +55,7 @@ import TestSupport
     }
 
     @Test func `a statement that takes too long is stopped by the server`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             var configuration = PostgresConfiguration(database.connectionString)
             configuration.statementTimeout = .milliseconds(50)
             let connection = try await Connection.connect(to: configuration)
@@ -69,13 +69,13 @@ import TestSupport
     }
 
     @Test func `a server that stops answering is given up`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             var configuration = PostgresConfiguration(database.connectionString)
             configuration.answerMargin = .milliseconds(100)
             let connection = try await Connection.connect(to: configuration)
             let process = try await connection.value("SELECT pg_backend_pid()", as: Int32.self)
             configuration.statementTimeout = .milliseconds(100)
-            try await connection.allowing(.milliseconds(100)) { connection in
+            try await connection.allowing(.milliseconds(100)) { connection async throws in
                 kill(process, SIGSTOP)
                 defer { kill(process, SIGCONT) }
                 let error = await #expect(throws: PostgresError.self) {
@@ -88,7 +88,7 @@ import TestSupport
     }
 
     @Test func `a wrong database or password is an error at once`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let wrong = database.connectionString.replacing(database.name, with: "no_such")
             let error = await #expect(throws: PostgresError.self) {
                 _ = try await Pool(wrong).query("SELECT 1")
@@ -109,8 +109,8 @@ import TestSupport
     }
 
     @Test func `a script runs all its statements or none`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
-            try await database.pool.withConnection { connection in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
+            try await database.pool.withConnection { connection async throws in
                 try await connection.runScript(
                     "CREATE TABLE a (n int); INSERT INTO a VALUES (1), (2);")
                 #expect(try await connection.value("SELECT sum(n) FROM a") == 3)
@@ -118,14 +118,14 @@ import TestSupport
                     try await connection.runScript("INSERT INTO a VALUES (3); SELEC 1")
                 }
                 #expect(error?.sqlState == "42601")
-                #expect(error?.position == 28)
+                #expect(error?.position == 27)
                 #expect(try await connection.value("SELECT count(*) FROM a") == 2)
             }
         }
     }
 
     @Test func `a parameter of 50 megabytes arrives whole`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let text = String(repeating: "0123456789", count: 5_000_000)
             let back = try await database.pool.value("SELECT \(text, as: "text")", as: String.self)
             #expect(back.utf8.count == 50_000_000)
@@ -138,20 +138,20 @@ import TestSupport
     struct Refusal: Error {}
 
     @Test func `a transaction that throws leaves nothing`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             try await pool.execute("CREATE TABLE t (n int)")
             await #expect(throws: Refusal.self) {
-                try await pool.transaction { connection in
+                try await pool.transaction { connection async throws in
                     try await connection.execute("INSERT INTO t VALUES (1)")
                     throw Refusal()
                 }
             }
             #expect(try await pool.value("SELECT count(*) FROM t") == 0)
-            try await pool.transaction { connection in
+            try await pool.transaction { connection async throws in
                 try await connection.execute("INSERT INTO t VALUES (2)")
                 await #expect(throws: Refusal.self) {
-                    try await connection.transaction { inner in
+                    try await connection.transaction { inner async throws in
                         try await inner.execute("INSERT INTO t VALUES (3)")
                         throw Refusal()
                     }
@@ -163,13 +163,13 @@ import TestSupport
 
     @Test func `a cancelled transaction is rolled back and its connection lent again`() async throws
     {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             try await pool.execute("CREATE TABLE t (n int)")
             let process = try await pool.value("SELECT pg_backend_pid()", as: Int.self)
             let (entered, enter) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
-                try await pool.transaction { connection in
+                try await pool.transaction { connection async throws in
                     try await connection.execute("INSERT INTO t VALUES (1)")
                     enter.finish()
                     try await connection.execute("SELECT pg_sleep(60)")
@@ -184,9 +184,9 @@ import TestSupport
     }
 
     @Test func `a failed statement that was overlooked is not taken for a commit`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let error = await #expect(throws: PostgresError.self) {
-                try await database.pool.transaction { connection in
+                try await database.pool.transaction { connection async throws in
                     _ = try? await connection.query("SELECT 1 / 0")
                 }
             }
@@ -195,7 +195,7 @@ import TestSupport
     }
 
     @Test func `serializable transactions that meet are begun again`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 4) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 4) { database async throws in
             let pool = database.pool
             try await pool.execute("CREATE TABLE counter AS SELECT 0 AS n")
             try await withThrowingTaskGroup { group in

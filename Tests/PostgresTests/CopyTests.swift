@@ -8,7 +8,7 @@ import TestSupport
     ]
 
     @Test func `100,000 rows with nasty characters arrive as they went`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let pool = database.pool
             try await pool.execute("CREATE TABLE t (id bigint, word text, maybe float8)")
             let rows = (0..<100_000).lazy.map { index -> [any PostgresEncodable] in
@@ -34,8 +34,8 @@ import TestSupport
     }
 
     @Test func `a bad row keeps all others out and the connection usable`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
-            try await database.pool.withConnection { connection in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
+            try await database.pool.withConnection { connection async throws in
                 try await connection.execute("CREATE TABLE t (n int)")
                 let rows: [[any PostgresEncodable]] =
                     Array(repeating: [1], count: 200_000) + [["x"]]
@@ -56,8 +56,8 @@ import TestSupport
 
     @Test func `a source of rows that fails leaves none`() async throws {
         struct Refusal: Error {}
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
-            try await database.pool.withConnection { connection in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
+            try await database.pool.withConnection { connection async throws in
                 try await connection.execute("CREATE TABLE t (n int)")
                 let rows = AsyncThrowingStream<[any PostgresEncodable], any Error> { rows in
                     for n in 0..<50_000 { rows.yield([n]) }
@@ -74,9 +74,9 @@ import TestSupport
 
 @Suite struct Notifying {
     @Test func `a listener receives what is sent, in order`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let pool = database.pool
-            try await pool.listen(to: "jobs", "Odd \"name\"") { notifications in
+            try await pool.listen(to: "jobs", "Odd \"name\"") { notifications async throws in
                 for n in 1...3 { try await pool.execute("SELECT pg_notify('jobs', \("\(n)"))") }
                 try await pool.execute("SELECT pg_notify('Odd \"name\"', 'last')")
                 var payloads: [String] = []
@@ -91,7 +91,7 @@ import TestSupport
     }
 
     @Test func `a listener whose server process ends is told`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let connection = try await Connection.connect(
                 to: PostgresConfiguration(database.connectionString))
             let process = try await connection.value("SELECT pg_backend_pid()", as: Int.self)

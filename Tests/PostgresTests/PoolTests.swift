@@ -3,21 +3,33 @@ import Synchronization
 import Testing
 import TestSupport
 
+/// Counts who is inside.
+private final class Tally: Sendable {
+    private let counts = Mutex((now: 0, most: 0))
+
+    func enter() {
+        counts.withLock { counts in
+            counts.now += 1
+            counts.most = max(counts.most, counts.now)
+        }
+    }
+
+    func leave() { counts.withLock { $0.now -= 1 } }
+    var most: Int { counts.withLock(\.most) }
+}
+
 @Suite struct Pools {
     @Test func `fifty tasks never hold more connections than the pool has`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 5) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 5) { database async throws in
             let pool = database.pool
-            let held = Mutex((now: 0, most: 0))
+            let held = Tally()
             try await withThrowingTaskGroup { group in
                 for _ in 0..<50 {
                     group.addTask {
                         for _ in 0..<5 {
-                            try await pool.withConnection { connection in
-                                held.withLock { held in
-                                    held.now += 1
-                                    held.most = max(held.most, held.now)
-                                }
-                                defer { held.withLock { $0.now -= 1 } }
+                            try await pool.withConnection { connection async throws in
+                                held.enter()
+                                defer { held.leave() }
                                 try await connection.execute("SELECT pg_sleep(0.002)")
                             }
                         }
@@ -25,7 +37,7 @@ import TestSupport
                 }
                 try await group.waitForAll()
             }
-            #expect(held.withLock(\.most) == 5)
+            #expect(held.most == 5)
             #expect(pool.openCount == 5)
             let sessions: Statement = """
                 SELECT count(*) FROM pg_stat_activity
@@ -36,7 +48,7 @@ import TestSupport
     }
 
     @Test func `a waiter that is cancelled takes no connection with it`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 2) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 2) { database async throws in
             let pool = database.pool
             for _ in 0..<20 {
                 let holders = (0..<2).map { _ in
@@ -48,14 +60,16 @@ import TestSupport
                 for holder in holders { _ = try await holder.value }
             }
             #expect(pool.openCount <= 2)
-            try await pool.withConnection { _ in
-                try await pool.withConnection { #expect(try await $0.value("SELECT 1") == 1) }
+            try await pool.withConnection { _ async throws in
+                try await pool.withConnection { inner async throws in
+                    #expect(try await inner.value("SELECT 1") == 1)
+                }
             }
         }
     }
 
     @Test func `a connection that the server ended is replaced unseen`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             let killer = Pool(database.connectionString, size: 1)
             defer { killer.close() }
@@ -70,7 +84,7 @@ import TestSupport
     @Test func `a connection that ends under a statement is lost for that statement alone`()
         async throws
     {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let error = await #expect(throws: PostgresError.self) {
                 try await database.pool.query("SELECT pg_terminate_backend(pg_backend_pid())")
             }
@@ -81,10 +95,10 @@ import TestSupport
     }
 
     @Test func `a transaction left open does not reach the next borrower`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             try await pool.execute("CREATE TABLE t (n int)")
-            try await pool.withConnection { connection in
+            try await pool.withConnection { connection async throws in
                 try await connection.runScript("BEGIN")
                 try await connection.execute("INSERT INTO t VALUES (1)")
             }
@@ -100,11 +114,13 @@ import TestSupport
         let error = await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") }
         #expect(error?.problem == .unreachable)
         #expect(error?.isRetriable == true)
+        #expect(error?.description.contains("/nonexistent") == true)
+        #expect(error?.description.contains("?") == false)
         #expect(pool.openCount == 0)
     }
 
     @Test func `a closed pool lends nothing`() async throws {
-        try await withTemporaryDatabase(.empty, poolSize: 1) { database in
+        try await withTemporaryDatabase(.empty, poolSize: 1) { database async throws in
             let pool = database.pool
             try await pool.execute("SELECT 1")
             pool.close()

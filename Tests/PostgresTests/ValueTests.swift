@@ -15,7 +15,7 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
 
     @Test(arguments: texts)
     func `a text comes back as it went`(text: String) async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             #expect(try await database.pool.value("SELECT \(text, as: "text")") == text)
             #expect(
                 try await database.pool.value("SELECT \([text, "x"], as: "text[]")") == [text, "x"])
@@ -23,7 +23,7 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
     }
 
     @Test func `numbers come back as they went`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let pool = database.pool
             for number in [Int.min, -1, 0, 1, Int.max] {
                 #expect(try await pool.value("SELECT \(number, as: "bigint")") == number)
@@ -45,7 +45,7 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
     }
 
     @Test func `every other type comes back as it went`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let pool = database.pool
             #expect(try await pool.value("SELECT \(true)") == true)
             #expect(try await pool.value("SELECT \(false)") == false)
@@ -70,7 +70,7 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
     }
 
     @Test func `times keep their microseconds`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let pool = database.pool
             for seconds in [0, 1_234_567_890.123456, -0.25, -1_000_000_000.5] {
                 let date = Date(timeIntervalSince1970: seconds)
@@ -91,7 +91,7 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
     }
 
     @Test func `raw values and nulls come back as they went`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let row = try #require(
                 try await database.pool.first(
                     """
@@ -109,25 +109,25 @@ struct Number: RawRepresentable, Equatable { var rawValue: Int64 }
 
     @Test func `a cell of another type names its column and the type, not its value`() async throws
     {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             let row = try #require(
                 try await database.pool.first("SELECT 'secret' AS word, NULL AS nothing"))
             let mismatch = #expect(throws: PostgresError.self) {
                 try row.decode("word", as: Int.self)
             }
-            #expect(mismatch?.description == "Column word does not hold a Int.")
+            #expect(mismatch?.description == "Column word holds no Int.")
             #expect(mismatch?.debugDescription.contains("secret") == true)
             let null = #expect(throws: PostgresError.self) {
                 try row.decode("nothing", as: Int.self)
             }
-            #expect(null?.description == "Column nothing is NULL, where a Int was expected.")
+            #expect(null?.description == "Column nothing is NULL, where Int was expected.")
             let absent = #expect(throws: PostgresError.self) { try row.decode("wrd", as: Int.self) }
             #expect(absent?.description == "A row has no column wrd; it has word, nothing.")
         }
     }
 
     @Test func `a text with U+0000 is refused before it is cut short`() async throws {
-        try await withTemporaryDatabase(.empty) { database in
+        try await withTemporaryDatabase(.empty) { database async throws in
             await #expect(throws: PostgresError.self) {
                 try await database.pool.query("SELECT \("a\u{0}b")")
             }

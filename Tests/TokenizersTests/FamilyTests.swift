@@ -101,7 +101,7 @@ struct Families {
         for line in String(decoding: try read(name), as: UTF8.self).split(separator: "\n") {
             let parts = line.split(separator: " ")
             let piece = try #require(Data(base64Encoded: String(parts[0])))
-            ranks[Array(piece)] = try #require(Int64(parts[1]))
+            ranks[Array(piece)] = Int64(parts[1], radix: 10) ?? -1
         }
         func written(_ piece: some Sequence<UInt8>) -> String {
             String(String.UnicodeScalarView(piece.map(ReferenceTokenizer.letter)))

@@ -1,5 +1,7 @@
-/// What was recorded once. The file was read by release 0.23.3 of the `tokenizers` library, which
-/// gave these encodings; a change of either must be checked against the library again.
+/// What was recorded once.
+///
+/// The file was read by release 0.23.3 of the `tokenizers` library, which gave these encodings; a
+/// change of either must be checked against the library again.
 enum Recorded {
     static let fileDigest = "61c8ffa6799b43edbf5e0ebdcfb642b89e3bf811f157edc445a62e05a31edf66"
     /// Of "a   b\t\tc".

@@ -46,30 +46,30 @@ struct ReferenceTokenizer {
 
     init(_ json: [UInt8], expression: String) throws {
         self.expression = try NSRegularExpression(pattern: expression)
-        let value = try JSONValue(parsing: json)
-        ids = value["model"]!["vocab"]!.object!.mapValues { Int32($0.integer!) }
-        let merges = value["model"]!["merges"]!.array!.map {
-            $0.array?.map { $0.string! } ?? $0.string!.split(separator: " ").map(String.init)
+        let model = try JSONValue(parsing: json)["model"]
+        ids = (model?["vocab"]?.object ?? [:]).mapValues { Int32($0.integer ?? -1) }
+        let merges = (model?["merges"]?.array ?? []).map { merge in
+            merge.array?.map { $0.string ?? "" }
+                ?? (merge.string ?? "").split(separator: " ").map(String.init)
         }
         ranks = Dictionary(uniqueKeysWithValues: merges.enumerated().map { ($1, $0) })
     }
 
     func encode(_ text: String) -> [Int32] {
-        let whole = NSRange(location: 0, length: text.utf16.count)
-        return expression.matches(in: text, range: whole).flatMap { match in
-            merge(String(text[Range(match.range, in: text)!]))
-        }
+        ReferenceWords.words(text, expression).flatMap(merge)
     }
 
     private func merge(_ word: String) -> [Int32] {
         var parts = word.utf8.map { String(Character(Self.letter($0))) }
-        while let best = parts.indices.dropLast().filter({
-            ranks[[parts[$0], parts[$0 + 1]]] != nil
-        })
-        .min(by: { ranks[[parts[$0], parts[$0 + 1]]]! < ranks[[parts[$1], parts[$1 + 1]]]! }) {
-            parts[best] += parts.remove(at: best + 1)
+        while true {
+            let found = parts.indices.dropLast().compactMap { index in
+                ranks[[parts[index], parts[index + 1]]].map { (rank: $0, index: index) }
+            }
+            guard let best = found.min(by: { $0 < $1 }) else { break }
+            let right = parts.remove(at: best.index + 1)
+            parts[best.index] += right
         }
-        return parts.map { ids[$0]! }
+        return parts.map { ids[$0] ?? -1 }
     }
 
     static func letter(_ byte: UInt8) -> Unicode.Scalar {
@@ -77,19 +77,18 @@ struct ReferenceTokenizer {
             0x21...0x7E ~= byte || 0xA1...0xAC ~= byte || 0xAE...0xFF ~= byte
         }
         if isShown(byte) { return Unicode.Scalar(byte) }
-        return Unicode.Scalar(UInt32(256 + (0..<byte).count { !isShown($0) }))!
+        return Unicode.Scalar(UInt32(256 + (0..<byte).count { !isShown($0) })) ?? "?"
     }
 }
 
-/// The words of a text by GPT-4's expression.
+/// The words of a text by an expression.
 enum ReferenceWords {
-    static func words(_ text: String) -> [String] {
-        guard let expression = try? NSRegularExpression(pattern: ReferenceTokenizer.gpt4) else {
-            return []
-        }
-        let whole = NSRange(location: 0, length: text.utf16.count)
+    static func words(_ text: String, _ expression: NSRegularExpression) -> [String] {
+        let units = Array(text.utf16)
+        let whole = NSRange(location: 0, length: units.count)
         return expression.matches(in: text, range: whole).map { match in
-            String(text[Range(match.range, in: text)!])
+            let range = match.range.location..<match.range.location + match.range.length
+            return String(decoding: units[range], as: UTF16.self)
         }
     }
 }

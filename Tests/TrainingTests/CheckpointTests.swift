@@ -86,7 +86,7 @@ import Training
         let drill = Drill()
         let first = try drill.run(in: folder, fence: 1) { $0 == 1 ? .leave : nil }
         let resumed = try #require(first.checkpoints.last).path
-        _ = try drill.run(in: folder, fence: 2, resuming: resumed) { $0 == 1 ? .leave : nil }
+        _ = try drill.run(in: folder, fence: 2, resuming: resumed) { $0 == 0 ? .leave : nil }
         #expect(FileManager.default.fileExists(atPath: resumed))
         _ = try drill.run(in: folder, fence: 2, resuming: resumed)
         #expect(!FileManager.default.fileExists(atPath: resumed))

@@ -2,7 +2,7 @@ import Collectives
 import Datasets
 import FlywheelCore
 import Models
-import Synchronization
+import Tensors
 import Testing
 import Training
 

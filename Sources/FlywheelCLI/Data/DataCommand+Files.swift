@@ -24,25 +24,7 @@ extension DataCommand {
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            guard SpecificationName.isValid(name) else {
-                throw InputError(
-                    field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
-            }
-            let rows = try DatasetFile.rows(at: file)
-            let artifacts = try ArtifactStore(at: database.environment.artifacts)
-            let (digest, bytes) = try artifacts.add(file: file)
-            let record = try await database.registry.add(
-                NewDataset(
-                    name: name, digest: digest, shape: rows[0].content.shape.rawValue,
-                    rows: rows.count, bytes: Int64(bytes), isGolden: golden, card: [:],
-                    source: URL(fileURLWithPath: file).path))
-            if record.isGolden != golden {
-                throw InputError(
-                    field: "--golden",
-                    "the same rows are \(name) version \(record.version), "
-                        + (record.isGolden ? "a golden set" : "no golden set"),
-                    remedy: "Nothing was changed. Take another name.")
-            }
+            let record = try await database.importDataset(file, name: name, isGolden: golden)
             try output.print(try JSONValue(encoding: record)) {
                 print(
                     Terminal.output.isInteractive
@@ -75,6 +57,34 @@ extension DataCommand {
                 }
             }
         }
+    }
+}
+
+extension Database {
+    /// Adds the JSONL file at `path` as a dataset, after reading and checking every row.
+    func importDataset(
+        _ path: String, name: String, isGolden: Bool
+    ) async throws -> DatasetRecord {
+        guard SpecificationName.isValid(name) else {
+            throw InputError(
+                field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
+        }
+        let rows = try DatasetFile.rows(at: path)
+        let artifacts = try ArtifactStore(at: environment.artifacts)
+        let (digest, bytes) = try artifacts.add(file: path)
+        let record = try await registry.add(
+            NewDataset(
+                name: name, digest: digest, shape: rows[0].content.shape.rawValue,
+                rows: rows.count, bytes: Int64(bytes), isGolden: isGolden, card: [:],
+                source: URL(fileURLWithPath: path).path))
+        if record.isGolden != isGolden {
+            throw InputError(
+                field: "--golden",
+                "the same rows are \(name) version \(record.version), "
+                    + (record.isGolden ? "a golden set" : "no golden set"),
+                remedy: "Nothing was changed. Take another name.")
+        }
+        return record
     }
 }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Artifacts
 import FlywheelCore
 import Foundation
 import Jobs
@@ -34,7 +33,10 @@ struct SubmitCommand: DatabaseCommand {
 
     func run(on database: Database) async throws {
         do {
-            let submitted = try await submit(to: database)
+            let submitted = try await JobSubmitter(database: database).submit(
+                yaml: try text(), file: specification == "-" ? "standard input" : specification,
+                settings: try settings.map { try SpecificationSetting(parsing: $0) },
+                idempotencyKey: idempotencyKey)
             show(submitted)
             if watch, let last = submitted.last {
                 try await JobWatcher(database: database).watch(last.job)
@@ -43,53 +45,6 @@ struct SubmitCommand: DatabaseCommand {
             error.remedy += (error.remedy.isEmpty ? "" : " ") + "Nothing was submitted."
             throw error
         }
-    }
-
-    private func submit(to database: Database) async throws -> [Submitted] {
-        let file = specification == "-" ? "standard input" : specification
-        let documents = try SpecificationDocument.parse(
-            yaml: try text(), file: file,
-            settings: try settings.map { try SpecificationSetting(parsing: $0) })
-        let resolver = InputResolver(
-            database: database, artifacts: try ArtifactStore(at: database.environment.artifacts))
-        let resolved = try await resolver.resolve(documents)
-        var submitted: [Submitted] = []
-        do {
-            for (index, job) in resolved.enumerated() {
-                let submission = submission(of: job, at: index, after: submitted.map(\.job))
-                submitted.append(try await database.jobs.submit(submission))
-                try checkKey(submission.idempotencyKey, submitted[index])
-            }
-        } catch {
-            for job in submitted where job.created {
-                _ = try? await database.jobs.cancel(job.job)
-            }
-            throw error
-        }
-        try? await database.nudge()
-        return submitted
-    }
-
-    /// The submission of the job at `index`, now that those before it have numbers.
-    private func submission(
-        of job: InputResolver.Resolved, at index: Int, after earlier: [JobID]
-    ) -> Submission {
-        var specification = job.specification
-        let parents = job.after + job.parents.map { earlier[$0] }
-        specification.envelope.after = parents.map { .id($0) }
-        for (role, parent) in job.outputs {
-            specification.envelope.resolved[role] = .output(of: earlier[parent])
-        }
-        let key = idempotencyKey.map { index == 0 ? $0 : "\($0)/\(index + 1)" }
-        return Submission(specification, after: parents, idempotencyKey: key)
-    }
-
-    private func checkKey(_ key: String?, _ submitted: Submitted) throws {
-        guard let key, !submitted.same else { return }
-        throw InputError(
-            field: "--idempotency-key",
-            "`\(key)` belongs to job \(submitted.job), which has another specification",
-            remedy: "Take another key for another job.")
     }
 
     private func text() throws -> String {

@@ -8,7 +8,7 @@ import Stores
 /// Turns what a specification names into what it means now: rows and models by digest.
 ///
 /// Files of this machine become artifacts, so that a job means the same when they change.
-struct InputResolver {
+struct SubmissionResolver {
     let database: Database
     let artifacts: ArtifactStore
 

@@ -1,0 +1,53 @@
+import ArgumentParser
+import FlywheelCore
+import Foundation
+import Jobs
+import Stores
+
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo", abstract: "The wheel turned once on this machine's own data.",
+        discussion: """
+            The task: from a package's name and one-line description, name its archive section. Rows \
+            come from `apt-cache dumpavail`; nothing is downloaded. A small transformer is trained \
+            from nothing by two MPI ranks, examined on a golden set, and promoted if it is not worse \
+            than the one before. All of it stays in FLYWHEEL_HOME for `flywheel sql`.
+            """)
+
+    @Option(help: "Optimizer updates; fewer are faster and worse.")
+    var steps: Int?
+
+    func validate() throws {
+        guard (steps ?? 1) > 0 else { throw ValidationError("--steps: at least 1.") }
+    }
+
+    func run() async throws {
+        let environment = try Environment.current()
+        try FileManager.default.createDirectory(
+            atPath: environment.home, withIntermediateDirectories: true)
+        let steps = steps
+        try await Service.untilSignalled {
+            // A household that is up already does the work; otherwise the demo brings its own.
+            if await Database.isServed(environment) {
+                print("Using the Flywheel that is up in \(environment.home).")
+                try await Demo(steps: steps).run()
+            } else {
+                try await Household(environment, workers: 1, slots: 2).run {
+                    try await Demo(steps: steps).run()
+                }
+            }
+        }
+    }
+}
+
+extension Database {
+    /// Whether a worker of this home is at work.
+    static func isServed(_ environment: Environment) async -> Bool {
+        guard environment.databaseURL == nil else { return false }
+        let nodes = try? await Database.with { try await $0.views.nodes() }
+        return nodes?.contains { node in
+            node["state"]?.string == "up"
+                && (node.date("last_seen").map { Date().timeIntervalSince($0) < 20 } ?? false)
+        } ?? false
+    }
+}

@@ -1,0 +1,139 @@
+import FlywheelCore
+import Foundation
+import Jobs
+import Testing
+
+@Suite(.serialized) struct `A gang under mpirun` {
+    @Test func `of one, two or three ranks makes one and the same model`() throws {
+        var digests: Set<Digest> = []
+        for ranks in 1...3 {
+            var drill = try GangDrill()
+            drill.threads = ranks == 2 ? 2 : 1
+            let result = try drill.run(ranks: ranks)
+            #expect(result.status == 0)
+            let digest = try drill.modelDigest(fence: 1)
+            digests.insert(digest)
+            #expect(result.steps.map(\.step) == Array(1...result.steps.count))
+            #expect(result.steps.last?.weightsDigest == digest)
+            guard case .done(let value) = result.events.last else {
+                Issue.record("ended with \(String(describing: result.events.last))")
+                continue
+            }
+            #expect(value["digest"]?.string == digest.hex)
+            #expect(value["steps"]?.integer == Int64(result.steps.count))
+            let model = drill.folder.path + "/attempt-1/model"
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: model).sorted() == [
+                    "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+                    "tokenizer_config.json",
+                ])
+        }
+        #expect(digests.count == 1)
+    }
+
+    @Test func `goes on from a base, with its tokenizer and its shape`() throws {
+        var drill = try GangDrill()
+        let first = try drill.run(ranks: 1)
+        let base = drill.folder.path + "/attempt-1/model"
+        drill.inputs["base"] = base
+        if case .object(var members) = drill.specification {
+            members["model"] = ["base": "./model"]
+            drill.specification = .object(members)
+        }
+        // Checkpoints of the first training are not of this one.
+        let (one, two) = (try drill.run(ranks: 1, fence: 2), try drill.run(ranks: 2, fence: 3))
+        #expect(one.status == 0 && two.status == 0)
+        #expect(try drill.modelDigest(fence: 2) == drill.modelDigest(fence: 3))
+        #expect(try drill.modelDigest(fence: 2) != drill.modelDigest(fence: 1))
+        // It begins where the base ended, not where that began.
+        let (start, end) = (try #require(first.steps.first), try #require(first.steps.last))
+        let again = try #require(one.steps.first)
+        #expect(abs(again.loss - end.loss) < abs(again.loss - start.loss))
+        for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+            #expect(
+                FileManager.default.contents(atPath: "\(base)/\(name)")
+                    == FileManager.default.contents(
+                        atPath: "\(drill.folder.path)/attempt-2/model/\(name)"))
+        }
+    }
+
+    @Test func `loses a rank, ends at once, and resumes to the same model`() throws {
+        let reference = try GangDrill()
+        #expect(try reference.run(ranks: 1).status == 0)
+
+        let drill = try GangDrill()
+        let killed = try drill.run(ranks: 3) { event, gang in
+            if case .step(let record) = event, record.step == 8 { gang.killRank(2) }
+        }
+        #expect(killed.status != 0 || killed.reason == .uncaughtSignal)
+        #expect(killed.duration < .seconds(30))
+        #expect(!killed.events.contains { if case .failed = $0 { true } else { false } })
+        let checkpoint = try #require(killed.checkpoints.last)
+        #expect(checkpoint.step >= 6)
+
+        let resumed = try drill.run(ranks: 2, fence: 2, from: checkpoint)
+        #expect(resumed.status == 0)
+        #expect(resumed.steps.first?.step == checkpoint.step + 1)
+        #expect(try drill.modelDigest(fence: 2) == reference.modelDigest(fence: 1))
+    }
+
+    @Test func `leaves when asked to, and goes on from there`() throws {
+        let reference = try GangDrill()
+        #expect(try reference.run(ranks: 2).status == 0)
+
+        let drill = try GangDrill()
+        let left = try drill.run(ranks: 2) { event, gang in
+            if case .started = event { gang.ask(.leave) }
+        }
+        #expect(left.status == 0)
+        #expect(left.events.last == .left(.leave))
+        let checkpoint = try #require(left.checkpoints.last)
+        #expect(checkpoint.step == left.steps.last?.step)
+
+        let resumed = try drill.run(ranks: 3, fence: 2, from: checkpoint)
+        #expect(resumed.status == 0)
+        #expect(
+            (left.steps + resumed.steps).map(\.step)
+                == Array(1...(left.steps.count + resumed.steps.count)))
+        #expect(try drill.modelDigest(fence: 2) == reference.modelDigest(fence: 1))
+    }
+
+    @Test func `cancels when asked to`() throws {
+        let result = try GangDrill().run(ranks: 2) { event, gang in
+            if case .started = event { gang.ask(.cancel) }
+        }
+        #expect(result.status == 0)
+        #expect(result.events.last == .left(.cancel))
+    }
+
+    @Test func `names the row that cannot be used, and exits with 65`() throws {
+        let drill = try GangDrill()
+        try drill.write(
+            #"{"messages": [{"role": "assistant", "content": "yes"}]}"# + "\n{\"no\": 1}\n")
+        let result = try drill.run(ranks: 2)
+        #expect(result.status == 65)
+        guard case .failed(let reason, let isInput) = result.events.last else {
+            Issue.record("ended with \(String(describing: result.events.last))")
+            return
+        }
+        #expect(isInput)
+        #expect(reason.contains("rows.jsonl:2"))
+    }
+
+    @Test func `refuses a checkpoint of another specification`() throws {
+        var drill = try GangDrill()
+        let first = try drill.run(ranks: 1)
+        if case .object(var members) = drill.specification {
+            members["schedule"] = ["epochs": 2, "learningRate": 0.002]
+            drill.specification = .object(members)
+        }
+        let result = try drill.run(ranks: 2, fence: 2, from: first.checkpoints.last)
+        #expect(result.status == 1)
+        guard case .failed(let reason, let isInput) = result.events.last else {
+            Issue.record("ended with \(String(describing: result.events.last))")
+            return
+        }
+        #expect(!isInput)
+        #expect(reason.contains("another specification"))
+    }
+}
