@@ -56,6 +56,14 @@ import Workers
         #expect(queue.isFinished)
     }
 
+    @Test func `writes a step that is said twice twice`() {
+        var queue = RecordQueue()
+        for number in [1, 2, 2, 3] { queue.add(.steps([step(number)]), at: at(0)) }
+        #expect(queue.takeNext(at: at(0)) == .steps([step(1), step(2)]))
+        queue.close()
+        #expect(queue.takeNext(at: at(0)) == .steps([step(2), step(3)]))
+    }
+
     @Test func `keeps only the newest of neighbouring progress`() {
         var queue = RecordQueue()
         for done in 1...9 { queue.add(.progress(phase: "load", done: done, total: 9), at: at(0)) }

@@ -44,9 +44,10 @@ enum ScriptedRank {
         }
         sub step {
             $step++;
-            my $loss = 1 / $step;
+            my ($loss, $digest) = (1 / $step, sprintf('%064x', $step));
             say_line(qq({"step":{"_0":{"step":$step,"loss":$loss,"learningRate":0.5,"gradNorm":1,) .
-                qq("tokens":8,"supervisedTokens":4,"stepSeconds":0.01,"ranks":1}}}));
+                qq("tokens":8,"supervisedTokens":4,"stepSeconds":0.01,"ranks":1,) .
+                qq("weightsDigest":"$digest"}}}));
         }
         for my $command (split /; */, $script) {
             my ($verb, @rest) = split / +/, $command;

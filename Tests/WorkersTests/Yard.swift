@@ -90,7 +90,7 @@ struct Yard: Sendable {
     ) async throws -> JobID {
         try await store.submit(
             Submission(
-                name: "job", kind: "train", spec: ["script": .string(script)],
+                name: "job", kind: "probe", spec: ["script": .string(script)],
                 failuresMax: failuresMax, lossesMax: lossesMax)
         ).job
     }
