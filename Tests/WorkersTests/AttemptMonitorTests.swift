@@ -80,7 +80,8 @@ import Workers
         monitor.received(.failed(reason: "no such row", isInput: true), at: at(0))
         monitor.received(.done(result: 1), at: at(0))
         #expect(
-            monitor.ending(.exited(1), lastErrors: "noise") == .failed(.input, reason: "no such row"))
+            monitor.ending(.exited(1), lastErrors: "noise")
+                == .failed(.input, reason: "no such row"))
     }
 
     @Test(arguments: [
@@ -92,7 +93,8 @@ import Workers
         (.exited(255), "the ranks exited with 255: oh dear", .failure),
         (.exited(0), "the ranks exited without a result: oh dear", .failure),
     ])
-    func `tells being killed from failing`(exit: ChildExit, reason: String, verdict: FailureVerdict) {
+    func `tells being killed from failing`(exit: ChildExit, reason: String, verdict: FailureVerdict)
+    {
         #expect(
             monitor().ending(exit, lastErrors: "oh dear") == .failed(verdict, reason: reason))
     }

@@ -7,7 +7,9 @@ import Testing
 import Workers
 
 @Suite(.timeLimit(.minutes(5)), .serialized) struct `A worker's lease` {
-    @Test func `outlives an outage shorter than trust, and nothing is lost or doubled`() async throws {
+    @Test func `outlives an outage shorter than trust, and nothing is lost or doubled`()
+        async throws
+    {
         try await Yard.lend { yard in
             let job = try await yard.submit("started 100; steps 100 0.03; checkpoint; done")
             try await yard.withWorker {
@@ -22,7 +24,9 @@ import Workers
         }
     }
 
-    @Test func `ends with an outage longer than trust: the ranks die before the lease does`() async throws {
+    @Test func `ends with an outage longer than trust: the ranks die before the lease does`()
+        async throws
+    {
         try await Yard.lend(lease: 2) { yard in
             let job = try await yard.submit(
                 "first tried; started 100; steps 100 0.1", lossesMax: 1)
@@ -55,7 +59,9 @@ import Workers
         }
     }
 
-    @Test func `taken by another life of its node ends all it runs, and it comes back`() async throws {
+    @Test func `taken by another life of its node ends all it runs, and it comes back`()
+        async throws
+    {
         try await Yard.lend { yard in
             let job = try await yard.submit(
                 "first tried; offspring; started 9; hang", lossesMax: 1)
@@ -65,7 +71,8 @@ import Workers
                 _ = try await yard.store.register(
                     WorkerDescription(
                         incarnation: other, node: "a", bootID: "b", pid: 1, version: "0",
-                        numericProfile: "p", slots: 2, cpus: 2, gpus: 0, memoryBytes: 1, labels: [:]))
+                        numericProfile: "p", slots: 2, cpus: 2, gpus: 0, memoryBytes: 1, labels: [:]
+                    ))
                 #expect(try await yard.state(job) == "queued")
                 try await yard.reach(job, .succeeded)
             }

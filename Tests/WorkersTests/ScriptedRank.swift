@@ -1,9 +1,9 @@
 import Foundation
 
-/// A rank that does what its job's specification says, step by step: for tests of processes, whose
-/// subject is how the worker treats ranks, not what ranks compute. Real ranks run in ClusterTests.
+/// A rank that does what its job's specification says, step by step.
 ///
-/// Perl, since every Debian has it; mpirun starts it like any other program.
+/// For tests of processes, whose subject is how the worker treats ranks, not what ranks compute:
+/// real ranks run in ClusterTests. Perl, since every Debian has it; mpirun starts it like any other program.
 enum ScriptedRank {
     static func install(in folder: String) throws -> String {
         let path = folder + "/scripted-rank"

@@ -133,7 +133,9 @@ import Workers
         }
     }
 
-    @Test(arguments: [9, 15, 11]) func `counts an end by a signal as a loss`(signal: Int) async throws {
+    @Test(arguments: [9, 15, 11]) func `counts an end by a signal as a loss`(signal: Int)
+        async throws
+    {
         try await Yard.lend { yard in
             let job = try await yard.submit(
                 "first tried; started 2; steps 1 0.01; signal \(signal)", lossesMax: 1)
@@ -169,7 +171,9 @@ import Workers
         }
     }
 
-    @Test func `ignores what is no event, and takes a dirty exit after the end for an end`() async throws {
+    @Test func `ignores what is no event, and takes a dirty exit after the end for an end`()
+        async throws
+    {
         try await Yard.lend { yard in
             let job = try await yard.submit("started 2; garble; steps 2 0.01; done; exit 7")
             try await yard.withWorker { try await yard.reach(job, .succeeded) }

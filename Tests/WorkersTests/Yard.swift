@@ -103,7 +103,9 @@ struct Yard: Sendable {
 
     func state(_ job: JobID) async throws -> String { try await row(job, "state") }
 
-    func reach(_ job: JobID, _ state: JobState, within patience: Duration = .seconds(30)) async throws {
+    func reach(_ job: JobID, _ state: JobState, within patience: Duration = .seconds(30))
+        async throws
+    {
         try await eventually("job \(job) is \(state.rawValue)", within: patience) {
             try await self.state(job) == state.rawValue
         }
@@ -133,7 +135,8 @@ struct Yard: Sendable {
 
     func logs(_ job: JobID) async throws -> String {
         try await database.pool.values(
-            "SELECT text FROM flywheel.log_chunk WHERE job_id = \(job) ORDER BY seq", as: String.self
+            "SELECT text FROM flywheel.log_chunk WHERE job_id = \(job) ORDER BY seq",
+            as: String.self
         ).joined()
     }
 
