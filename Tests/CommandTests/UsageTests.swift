@@ -59,7 +59,7 @@ import Testing
         let report = try #require(command.json)
         let checks = try #require(report["checks"]?.array)
         let names = Set(checks.compactMap { $0["name"]?.string })
-        #expect(names.isSuperset(of: ["postgresql", "mpirun", "openblas", "memory", "home"]))
+        #expect(names.isSuperset(of: ["postgresql", "mpirun", "memory", "home"]))
         let missing = checks.filter { $0["state"] == "missing" }
         #expect(report["ok"]?.boolean == missing.isEmpty)
         #expect(command.status == (missing.isEmpty ? 0 : 69))
