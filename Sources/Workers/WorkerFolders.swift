@@ -16,7 +16,7 @@ struct WorkerFolders: Sendable {
 
     init(_ configuration: WorkerConfiguration, environment: [String: String]) throws {
         home = configuration.home
-        scope = String(Digest(of: "\(configuration.home)\n\(configuration.node)").hex.prefix(16))
+        scope = WorkerScope.name(home: configuration.home, node: configuration.node)
         let name = "flywheel-\(scope)"
         let choices =
             configuration.runFolder.map { [$0] }
@@ -91,5 +91,12 @@ struct WorkerFolders: Sendable {
         } catch {
             return false
         }
+    }
+}
+
+/// Names what belongs to one worker among all on a machine: processes, sockets, shared memory.
+package enum WorkerScope {
+    package static func name(home: String, node: String) -> String {
+        String(Digest(of: "\(home)\n\(node)").hex.prefix(16))
     }
 }
