@@ -128,7 +128,10 @@ let package = Package(
             ]),
         tests(
             "EvaluationTests",
-            ["Evaluation", "Models", "Datasets", "Collectives", "FlywheelCore", "TestSupport"]),
+            [
+                "Evaluation", "Models", "Datasets", "Tokenizers", "Collectives", "FlywheelCore",
+                "TestSupport",
+            ]),
         tests("JobsTests", ["Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "StoresTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport", .logging]),
