@@ -88,7 +88,7 @@ let package = Package(
         // Ground.
         module("Artifacts", ["FlywheelCore"]),
         module("Collectives", ["FlywheelCore"]),
-        module("Tensors", ["CKernels", "CBLAS", "FlywheelCore"]),
+        module("Tensors", ["CKernels", "FlywheelCore"]),
         module("EmbeddedPostgres", ["FlywheelCore", .logging]),
         module("Postgres", ["CPostgres", "FlywheelCore", .logging]),
         module("FlywheelCore", [.crypto]),
@@ -98,8 +98,6 @@ let package = Package(
         .target(name: "CMigrations"),
         .target(name: "CProcess"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(
-            name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(
             name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
 

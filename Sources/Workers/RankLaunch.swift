@@ -51,15 +51,12 @@ package struct RankLaunch: Sendable {
 
     /// The whole environment; `ours` is this process's own, of which a few names are taken over.
     package func environment(from ours: [String: String]) -> [String: String] {
-        let passed = ["LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "LANG", "TZ"]
+        let passed = ["LD_LIBRARY_PATH", "LANG", "TZ"]
         var environment = ours.filter { passed.contains($0.key) }
         environment["PATH"] = ours["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         environment["HOME"] = ours["HOME"] ?? temporary
         environment["LANG"] = environment["LANG"] ?? "C.UTF-8"
         environment["TMPDIR"] = temporary
-        // Bits depend on the number of threads of a product; a rank makes its own threads.
-        environment["OPENBLAS_NUM_THREADS"] = "1"
-        environment["OMP_NUM_THREADS"] = "1"
         environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
         environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
         environment.merge(extra) { _, configured in configured }
