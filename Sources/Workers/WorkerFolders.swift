@@ -55,7 +55,11 @@ struct WorkerFolders: Sendable {
                 atPath: path, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         }
+        try scope.write(toFile: attempt(lease) + Self.owner, atomically: true, encoding: .utf8)
     }
+
+    /// In an attempt's folder: whose it is, since several workers may share a home.
+    private static let owner = "/worker"
 
     func removeAttempt(_ lease: Lease) {
         for path in [attempt(lease), temporary(lease), sharedMemory(lease)] {
@@ -77,9 +81,16 @@ struct WorkerFolders: Sendable {
             let folder = "\(home)/jobs/\(job)"
             for name in (try? files.contentsOfDirectory(atPath: folder)) ?? []
             where name.hasPrefix("attempt-") {
-                try? files.removeItem(atPath: "\(folder)/\(name)")
+                let path = "\(folder)/\(name)"
+                let owner = try? String(contentsOfFile: path + Self.owner, encoding: .utf8)
+                if owner == scope { try? files.removeItem(atPath: path) }
             }
         }
+    }
+
+    /// Removes all that lies outside the home, when the worker ends.
+    func leave() {
+        for folder in [run, sharedMemory] { try? FileManager.default.removeItem(atPath: folder) }
     }
 
     private static func make(_ path: String) -> Bool {

@@ -229,8 +229,19 @@ import Workers
                     arguments: ["/bin/sleep", "1000"],
                     environment: ["FLYWHEEL_ATTEMPT": "another:7"], folder: yard.home,
                     output: "/dev/null", errors: "/dev/null"))
+            // Another worker of the same home may be running.
+            for (name, owner) in [("attempt-7", yard.scope), ("attempt-8", "another")] {
+                let folder = yard.home + "/jobs/5/" + name
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true)
+                try owner.write(toFile: folder + "/worker", atomically: true, encoding: .utf8)
+            }
             try await yard.withWorker {
                 #expect(await leftover.exit() == .signalled(SIGKILL))
+                try await yard.eventually("its folder is gone") {
+                    !yard.exists("/jobs/5/attempt-7")
+                }
+                #expect(yard.exists("/jobs/5/attempt-8"))
             }
             #expect(kill(other.pid, 0) == 0)
             other.signal(SIGKILL)
