@@ -39,6 +39,8 @@ struct ProgressBar {
     }
 
     private func write(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
+        print(text, terminator: "")
+        // Whoever watches, on a terminal or through a pipe, sees it now and in its place.
+        fflush(nil)
     }
 }
