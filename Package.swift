@@ -88,7 +88,7 @@ let package = Package(
         // Ground.
         module("Artifacts", ["FlywheelCore"]),
         module("Collectives", ["FlywheelCore"]),
-        module("Tensors", ["CKernels", "CBLAS", "FlywheelCore"]),
+        module("Tensors", ["CKernels", "FlywheelCore"]),
         module("EmbeddedPostgres", ["FlywheelCore", .logging]),
         module("Postgres", ["CPostgres", "FlywheelCore", .logging]),
         module("FlywheelCore", [.crypto]),
@@ -98,8 +98,6 @@ let package = Package(
         .target(name: "CMigrations"),
         .target(name: "CProcess"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(
-            name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(
             name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
 
@@ -130,7 +128,10 @@ let package = Package(
             ]),
         tests(
             "EvaluationTests",
-            ["Evaluation", "Models", "Datasets", "Collectives", "FlywheelCore", "TestSupport"]),
+            [
+                "Evaluation", "Models", "Datasets", "Tokenizers", "Collectives", "FlywheelCore",
+                "TestSupport",
+            ]),
         tests("JobsTests", ["Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "StoresTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport", .logging]),

@@ -52,7 +52,7 @@ COMMENT ON VIEW flywheel.nodes IS 'One row per machine that ever had a worker. m
 CREATE VIEW flywheel.gangs AS
 SELECT g.job_id, g.fence, g.state, g.ranks,
        (SELECT array_agg(m.node ORDER BY m.first_rank) FROM flywheel.gang_member m WHERE m.fence = g.fence) AS nodes,
-       g.step, g.steps_total, g.phase, g.step_at
+       g.step, g.steps_total, g.phase, g.done, g.total, g.step_at
 FROM flywheel.gang g;
 COMMENT ON VIEW flywheel.gangs IS 'The ranks of each attempt, where they run and how far they are.';
 

@@ -68,7 +68,8 @@ public struct Coordinator: Sendable {
                     if term != before { tell(term) }
                 case .pass(let term, let mayReap):
                     let pass = SchedulingPass(
-                        store: store, planner: .init(nodesPerGangMax: configuration.nodesPerGangMax),
+                        store: store,
+                        planner: .init(nodesPerGangMax: configuration.nodesPerGangMax),
                         queueMax: configuration.queueMax, term: term, log: log)
                     try await pass.run(mayReap: mayReap)
                     keeper.passed(at: clock.now)

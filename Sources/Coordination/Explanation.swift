@@ -47,7 +47,8 @@ struct Explanation {
     }
 
     private func state(_ node: SchedulingSnapshot.Node) -> String {
-        let free = "\(node.freeSlots) \(node.freeSlots == 1 ? "is" : "are") free on node \(node.name)"
+        let free =
+            "\(node.freeSlots) \(node.freeSlots == 1 ? "is" : "are") free on node \(node.name)"
         if let other = reserved[node.name], other != job.job {
             return "\(free), which is kept for job \(other)"
         }

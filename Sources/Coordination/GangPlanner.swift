@@ -112,8 +112,10 @@ public struct GangPlanner: Sendable {
         members.reduce(0) { $0 + $1.rankCount }
     }
 
-    /// The nodes to keep for a job: those kept for it already while they suffice, else those that
-    /// hold its smallest gang when empty, the fewest and then the freest. None if no choice does.
+    /// The nodes to keep for a job; none if even empty ones could not hold it.
+    ///
+    /// Those kept for it already while they suffice, else those that hold its smallest gang when
+    /// empty: the fewest, and then the freest.
     private func reservation(
         for job: SchedulingSnapshot.Waiting, on nodes: [SchedulingSnapshot.Node]
     ) -> [String] {

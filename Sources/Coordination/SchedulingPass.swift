@@ -60,7 +60,8 @@ struct SchedulingPass {
                     log.info("gang admitted", metadata: ["job.id": "\(job)"])
                 } else if case .some(.some(let why)) = refusal {
                     // The nodes changed since the snapshot; the next pass sees them as they are.
-                    log.info("gang not admitted", metadata: ["job.id": "\(job)", "reason": "\(why)"])
+                    log.info(
+                        "gang not admitted", metadata: ["job.id": "\(job)", "reason": "\(why)"])
                 }
             case .wait(let job, let reason, let reserving):
                 let kept = snapshot.nodes.filter { $0.reservedFor == job }.map(\.name).sorted()
@@ -80,7 +81,9 @@ struct Trouble {
     private var count = 0
     static let countMax = 3
 
-    /// The result of `body`, or nil if it failed. Throws at once what makes all the rest pointless.
+    /// The result of `body`, or nil if it failed.
+    ///
+    /// Throws at once what makes all the rest pointless.
     @discardableResult
     mutating func gather<Output>(_ body: () async throws -> Output) async throws -> Output? {
         do {

@@ -33,7 +33,7 @@ struct Doctor {
 
     func examine() -> [Finding] {
         [
-            system, processor, cores, memory, server, clientLibrary, launcher, linearAlgebra, ranks,
+            system, processor, cores, memory, server, clientLibrary, launcher, ranks,
             home, packages, accelerator,
         ]
     }
@@ -122,16 +122,6 @@ struct Doctor {
                 "mpirun", "\(path) is not Open MPI's", "apt-get install openmpi-bin")
         }
         return .found("mpirun", "\(version), \(path)")
-    }
-
-    private var linearAlgebra: Finding {
-        guard let library = SharedLibrary("libopenblas.so.0") else {
-            return .missing("openblas", "not found", "apt-get install libopenblas0")
-        }
-        let core = library.text(from: "openblas_get_corename") ?? "unknown core"
-        let version = library.text(from: "openblas_get_config")?.split(separator: " ")
-            .prefix(2).joined(separator: " ")
-        return .found("openblas", "\(version ?? "OpenBLAS"), kernels for \(core)")
     }
 
     private var ranks: Finding {

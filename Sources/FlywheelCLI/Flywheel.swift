@@ -16,7 +16,7 @@ import Foundation
             SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
-            MigrateCommand.self, SQLCommand.self, DoctorCommand.self,
+            MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,
         ])
 
     static func main() async {

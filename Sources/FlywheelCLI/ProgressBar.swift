@@ -1,18 +1,20 @@
 import Foundation
 
-/// How far some work is: one line that is drawn over on a terminal; in a pipe a line whenever the
-/// words change.
+/// How far some work is: one line that is drawn over on a terminal; in a pipe a line for every tenth
+/// of the way, or where the share is unknown whenever the words change.
 struct ProgressBar {
     let terminal: Terminal
     private var last = ""
+    private var tenth: Int?
 
     init(terminal: Terminal) { self.terminal = terminal }
 
     /// Shows `words` with a bar for `share`, from 0 to 1, where it is known.
     mutating func show(share: Double?, _ words: String) {
         guard terminal.isInteractive else {
-            if words != last { write(words + "\n") }
-            last = words
+            let reached = share.map { Int($0 * 10) }
+            if reached != tenth || (share == nil && words != last) { write(words + "\n") }
+            (last, tenth) = (words, reached)
             return
         }
         var line = words
@@ -37,6 +39,8 @@ struct ProgressBar {
     }
 
     private func write(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
+        print(text, terminator: "")
+        // Whoever watches, on a terminal or through a pipe, sees it now and in its place.
+        fflush(nil)
     }
 }

@@ -16,12 +16,4 @@ import Foundation
         typealias Function = @convention(c) () -> CInt
         return unsafe unsafeBitCast(symbol, to: Function.self)()
     }
-
-    /// The text that the function `name`, which takes nothing, returns.
-    func text(from name: String) -> String? {
-        guard let symbol = unsafe dlsym(handle, name) else { return nil }
-        typealias Function = @convention(c) () -> UnsafePointer<CChar>?
-        guard let text = unsafe unsafeBitCast(symbol, to: Function.self)() else { return nil }
-        return unsafe String(cString: text)
-    }
 }

@@ -10,18 +10,11 @@ import Training
 /// 0: done, or left as asked. 65: the specification or the data cannot be used. 1: the work failed.
 /// Death by signal: the gang was lost through no fault of the work, and may try again.
 enum RankProcess {
-    /// Ties this process to the one that started it, and pins the threads of its libraries.
+    /// Ties this process to the one that started it.
     static func prepare() {
         MPIWorld.dieWithParent()
         // A worker that goes away is seen as a failed write.
         signal(SIGPIPE, SIG_IGN)
-        // OpenBLAS reads its settings when it is loaded, before any line of ours: start over with them.
-        let pinned = ["OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"]
-        let environment = ProcessInfo.processInfo.environment
-        guard pinned.contains(where: { environment[$0] != $1 }) else { return }
-        for (name, value) in pinned { unsafe setenv(name, value, 1) }
-        unsafe execv("/proc/self/exe", CommandLine.unsafeArgv)
-        fatalError("cannot start over: error \(errno)")
     }
 
     /// Runs the plan in the file at `path`, and reports how it ended.

@@ -138,11 +138,12 @@ public struct Views: Sendable {
                 SET LOCAL TRANSACTION READ ONLY; SET LOCAL ROLE flywheel_reader;
                 SET LOCAL search_path = flywheel, public
                 """)
+            // A name that no column of the query has, lest the column be taken for the row.
             return try await connection.value(
                 """
-                SELECT coalesce(json_agg(answer), '[]')::text
+                SELECT coalesce(json_agg("the query's row"), '[]')::text
                 FROM (\(raw: String(end))
-                ) answer
+                ) "the query's row"
                 """, as: String.self)
         }
     }

@@ -1,7 +1,6 @@
-import CBLAS
 import CKernels
 
-/// The fp32 path: products by OpenBLAS on one thread, everything else by our kernels.
+/// The fp32 path, by our own kernels: the same bits on every processor.
 public final class CPUOperations: Operations {
     public let profile = NumericProfile.fp32
 
@@ -9,34 +8,25 @@ public final class CPUOperations: Operations {
 
     public func linear(_ y: Tensor, _ x: Tensor, weight: Tensor, adding: Bool) {
         precondition(x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows)
-        for start in stride(from: 0, to: x.rows, by: rowBlock) {
-            unsafe cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(rowBlock), CInt(weight.rows),
-                CInt(weight.columns), 1, x.values + start * x.stride, CInt(x.stride), weight.values,
-                CInt(weight.stride), adding ? 1 : 0, y.values + start * y.stride, CInt(y.stride))
-        }
+        unsafe product_MN(
+            y.values, y.stride, x.values, x.stride, 1, weight.values, weight.stride, 1,
+            adding ? 1 : 0, y.rows, y.columns, x.columns)
     }
 
     public func linearInputGradient(_ dx: Tensor, _ dy: Tensor, weight: Tensor, adding: Bool) {
         precondition(
             dx.columns == weight.columns && dy.columns == weight.rows && dx.rows == dy.rows)
-        if dx.rows == 0 { return }
-        unsafe cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasNoTrans, CInt(dx.rows), CInt(weight.columns),
-            CInt(weight.rows), 1, dy.values, CInt(dy.stride), weight.values, CInt(weight.stride),
-            adding ? 1 : 0, dx.values, CInt(dx.stride))
+        unsafe product_MN(
+            dx.values, dx.stride, dy.values, dy.stride, 1, weight.values, 1, weight.stride,
+            adding ? 1 : 0, dx.rows, dx.columns, dy.columns)
     }
 
     public func linearWeightGradient(_ dw: Tensor, _ dy: Tensor, _ x: Tensor, adding: Bool) {
         precondition(dw.rows == dy.columns && dw.columns == x.columns && dy.rows == x.rows)
-        if x.rows == 0 {
-            if !adding { dw.clear() }
-            return
-        }
-        unsafe cblas_sgemm(
-            CblasRowMajor, CblasTrans, CblasNoTrans, CInt(dw.rows), CInt(dw.columns), CInt(x.rows),
-            1, dy.values, CInt(dy.stride), x.values, CInt(x.stride), adding ? 1 : 0, dw.values,
-            CInt(dw.stride))
+        if x.rows == 0, !adding { dw.clear() }
+        unsafe product_MN(
+            dw.values, dw.stride, dy.values, 1, dy.stride, x.values, 1, x.stride, adding ? 1 : 0,
+            dw.rows, dw.columns, x.rows)
     }
 
     public func rmsNorm(_ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, epsilon: Float) {

@@ -1,10 +1,8 @@
-import CBLAS
-
 /// What decides the bits of a computation: precision, libraries, their kernels, ours.
 ///
 /// Weights that came from one profile continue only under the same; ranks of a gang share one.
 public struct NumericProfile: Hashable, Sendable, Codable, CustomStringConvertible {
-    /// Words such as `fp32 openblas-0.3.21 SkylakeX kernels-1`.
+    /// Words such as `fp32 x86-64 kernels-1`, or with libraries and their versions.
     public let name: String
 
     public init(name: String) { self.name = name }
@@ -20,15 +18,18 @@ public struct NumericProfile: Hashable, Sendable, Codable, CustomStringConvertib
 
     public var description: String { name }
 
-    /// The profile of the fp32 path on this machine's processor.
-    public static let fp32: NumericProfile = {
-        // One thread: with more, OpenBLAS cuts products at places that depend on their number.
-        openblas_set_num_threads(1)
-        let configuration = unsafe String(cString: openblas_get_config())
-        let core = unsafe String(cString: openblas_get_corename())
-        let version = configuration.split(separator: " ").dropFirst().first ?? "unknown"
-        return NumericProfile(name: "fp32 openblas-\(version) \(core) kernels-\(kernelsVersion)")
-    }()
+    /// The profile of the fp32 path: products included, it has no library in it and is the same on
+    /// all processors of an architecture, whatever vectors they have.
+    public static let fp32 = NumericProfile(name: "fp32 \(architecture) kernels-\(kernelsVersion)")
+
+    #if arch(x86_64)
+    private static let architecture = "x86-64"
+    #elseif arch(arm64)
+    // Flushes results that are subnormal before rounding, where x86-64 looks after it.
+    private static let architecture = "arm64"
+    #else
+    #error("the floating-point mode of this architecture is not set up in mode.c")
+    #endif
 
     /// Raised whenever a kernel of ours changes the bits of a result.
     static let kernelsVersion = 1

@@ -8,7 +8,8 @@ public protocol Operations: AnyObject {
 
     /// y = x Wᵀ, or y += x Wᵀ. The bits of a row depend on that row alone.
     ///
-    /// Whole blocks of `rowBlock` rows are computed: x and y have room for them past their end.
+    /// A back end may compute whole blocks of `rowBlock` rows: x and y have room for them past their
+    /// end.
     func linear(_ y: Tensor, _ x: Tensor, weight: Tensor, adding: Bool)
     /// dx = dy W, or dx += dy W.
     func linearInputGradient(_ dx: Tensor, _ dy: Tensor, weight: Tensor, adding: Bool)
@@ -56,7 +57,7 @@ public protocol Operations: AnyObject {
     func softmax(_ x: Tensor, scale: Float)
 }
 
-/// Rows of a promised product are computed in blocks of this many.
+/// Tensors have room for a multiple of this many rows.
 public let rowBlock = 64
 
 /// The heads of an attention and their size.

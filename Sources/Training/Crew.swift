@@ -1,4 +1,4 @@
-import Dispatch
+import Foundation
 import Models
 import Synchronization
 
@@ -45,7 +45,7 @@ import Synchronization
     /// Threads take the next number when they are free, so `body` must not mind the order.
     func each(
         _ count: Int,
-        _ body: @Sendable (Int, any Learner, UnsafeMutableBufferPointer<Float>) -> Void
+        _ body: @escaping @Sendable (Int, any Learner, UnsafeMutableBufferPointer<Float>) -> Void
     ) {
         let next = Atomic(0)
         @Sendable func work(_ thread: Int) {
@@ -56,11 +56,19 @@ import Synchronization
                 unsafe body(index, member.learner, member.gradient)
             }
         }
-        let threads = min(members.count, count)
-        if threads <= 1 {
-            if count > 0 { work(0) }
-        } else {
-            DispatchQueue.concurrentPerform(iterations: threads, execute: work)
+        // Threads of our own: a dispatch queue lends fewer when the machine is busy with other work.
+        let helpers = min(members.count, count) - 1
+        let finished = DispatchGroup()
+        for index in stride(from: 1, through: helpers, by: 1) {
+            finished.enter()
+            let thread = Thread {
+                work(index)
+                finished.leave()
+            }
+            thread.stackSize = 8 << 20
+            thread.start()
         }
+        work(0)
+        finished.wait()
     }
 }

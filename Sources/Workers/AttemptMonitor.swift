@@ -30,7 +30,9 @@ package struct AttemptMonitor: Sendable {
     private var killAt: ContinuousClock.Instant?
     private var isKilled = false
 
-    package init(timings: AttemptTimings = AttemptTimings(), launchedAt now: ContinuousClock.Instant) {
+    package init(
+        timings: AttemptTimings = AttemptTimings(), launchedAt now: ContinuousClock.Instant
+    ) {
         self.timings = timings
         lastEvent = now
     }

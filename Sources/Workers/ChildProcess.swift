@@ -136,7 +136,9 @@ extension ChildProcess {
 package struct SystemError: Error, CustomStringConvertible {
     package var call: String
     package var number: Int32
-    package var description: String { unsafe "could not \(call): \(String(cString: strerror(number)))" }
+    package var description: String {
+        unsafe "could not \(call): \(String(cString: strerror(number)))"
+    }
 }
 
 /// Calls `body` with `strings` as C takes them, ended by a null pointer.

@@ -39,7 +39,8 @@ package struct LogTail {
     }
 
     /// The last lines of a file, for a person to read.
-    package static func lastLines(of path: String, max: Int = 8, bytesMax: UInt64 = 4096) -> String {
+    package static func lastLines(of path: String, max: Int = 8, bytesMax: UInt64 = 4096) -> String
+    {
         guard let file = FileHandle(forReadingAtPath: path) else { return "" }
         defer { try? file.close() }
         let size = (try? file.seekToEnd()) ?? 0

@@ -8,7 +8,9 @@ struct Patience: Sendable {
     let trust: LeaseTrust
     let log: Logger
 
-    /// The result of `body`. Throws what the store decided (`LeaseLoss`, `StoreRefusal`,
+    /// The result of `body`.
+    ///
+    /// Throws what the store decided (`LeaseLoss`, `StoreRefusal`,
     /// `ReplayDiffers`), and what keeps failing although renewals reach the store.
     func callAgain<Output>(
         _ what: String, _ body: () async throws -> Output
@@ -28,7 +30,8 @@ struct Patience: Sendable {
             } catch {
                 // An outage this long ends trust; so the store answers, but not to this.
                 if .now - began > trust.grant * 2 { throw error }
-                log.warning("store unreachable", metadata: ["call": "\(what)", "error": "\(error)"])
+                log.warning(
+                    "store unreachable", metadata: ["call": "\(what)", "error": "\(error)"])
                 try await Task.sleep(for: backoff.next())
             }
         }

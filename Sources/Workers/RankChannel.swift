@@ -126,7 +126,8 @@ final class RankChannel: Sendable {
         do {
             return .success(try JSONDecoder().decode(RankEvent.self, from: Data(line)))
         } catch {
-            return .failure(GarbledLine(beginning: String(decoding: line.prefix(200), as: UTF8.self)))
+            return .failure(
+                GarbledLine(beginning: String(decoding: line.prefix(200), as: UTF8.self)))
         }
     }
 

@@ -30,7 +30,9 @@ package struct RecordQueue: Sendable {
     package mutating func add(_ write: Write, at now: ContinuousClock.Instant) {
         if case .steps(let more) = write {
             if count > 0, case .steps(let steps) = writes[writes.count - 1],
-                steps.count + more.count <= Self.stepsMax
+                steps.count + more.count <= Self.stepsMax,
+                // A step said twice, to add its digest, is written twice.
+                (steps.last?.step ?? 0) < (more.first?.step ?? 0)
             {
                 writes[writes.count - 1] = .steps(steps + more)
                 return

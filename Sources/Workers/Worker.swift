@@ -60,6 +60,7 @@ public struct Worker: Sendable {
             }
             group.cancelAll()
         }
+        folders.leave()
         log.info("worker ended")
     }
 

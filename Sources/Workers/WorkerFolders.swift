@@ -4,9 +4,9 @@ import Jobs
 
 /// Where a worker keeps what.
 ///
-/// `<home>/jobs/<job>/` is shared by the attempts of a job on this machine, and
-/// `attempt-<scope>-<fence>` in it belongs to one. Sockets need short paths, so they lie in a folder
-/// of their own, named after the worker's scope: its home and node.
+/// `<home>/jobs/<job>/` is shared by the attempts of a job on this machine, `attempt-<fence>` in it
+/// belongs to one. Sockets need short paths, so they lie in a folder of their own, named after the
+/// worker's scope: its home and node.
 struct WorkerFolders: Sendable {
     let home: String
     let run: String
@@ -16,7 +16,7 @@ struct WorkerFolders: Sendable {
 
     init(_ configuration: WorkerConfiguration, environment: [String: String]) throws {
         home = configuration.home
-        scope = String(Digest(of: "\(configuration.home)\n\(configuration.node)").hex.prefix(16))
+        scope = WorkerScope.name(home: configuration.home, node: configuration.node)
         let name = "flywheel-\(scope)"
         let choices =
             configuration.runFolder.map { [$0] }
@@ -41,10 +41,7 @@ struct WorkerFolders: Sendable {
 
     func job(_ job: JobID) -> String { "\(home)/jobs/\(job)" }
 
-    func attempt(_ lease: Lease) -> String { "\(job(lease.job))/\(attemptPrefix)\(lease.fence)" }
-
-    /// Workers may share a home, and none may sweep away what another is doing.
-    private var attemptPrefix: String { "attempt-\(scope)-" }
+    func attempt(_ lease: Lease) -> String { "\(job(lease.job))/attempt-\(lease.fence)" }
 
     func socket(_ lease: Lease) -> String { "\(run)/\(lease.fence)/socket" }
 
@@ -58,7 +55,11 @@ struct WorkerFolders: Sendable {
                 atPath: path, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         }
+        try scope.write(toFile: attempt(lease) + Self.owner, atomically: true, encoding: .utf8)
     }
+
+    /// In an attempt's folder: whose it is, since several workers may share a home.
+    private static let owner = "/worker"
 
     func removeAttempt(_ lease: Lease) {
         for path in [attempt(lease), temporary(lease), sharedMemory(lease)] {
@@ -79,10 +80,17 @@ struct WorkerFolders: Sendable {
         for job in (try? files.contentsOfDirectory(atPath: "\(home)/jobs")) ?? [] {
             let folder = "\(home)/jobs/\(job)"
             for name in (try? files.contentsOfDirectory(atPath: folder)) ?? []
-            where name.hasPrefix(attemptPrefix) {
-                try? files.removeItem(atPath: "\(folder)/\(name)")
+            where name.hasPrefix("attempt-") {
+                let path = "\(folder)/\(name)"
+                let owner = try? String(contentsOfFile: path + Self.owner, encoding: .utf8)
+                if owner == scope { try? files.removeItem(atPath: path) }
             }
         }
+    }
+
+    /// Removes all that lies outside the home, when the worker ends.
+    func leave() {
+        for folder in [run, sharedMemory] { try? FileManager.default.removeItem(atPath: folder) }
     }
 
     private static func make(_ path: String) -> Bool {
@@ -94,5 +102,12 @@ struct WorkerFolders: Sendable {
         } catch {
             return false
         }
+    }
+}
+
+/// Names what belongs to one worker among all on a machine: processes, sockets, shared memory.
+package enum WorkerScope {
+    package static func name(home: String, node: String) -> String {
+        String(Digest(of: "\(home)\n\(node)").hex.prefix(16))
     }
 }

@@ -42,7 +42,8 @@ struct WorkerLife: Sendable {
                     if attempts.isEmpty { break }
                 }
                 if schedule.isDue(at: .now) {
-                    let new = await renewAndClaim(&attempts, &schedule, claims: !shutdown.isRequested)
+                    let new = await renewAndClaim(
+                        &attempts, &schedule, claims: !shutdown.isRequested)
                     for assignment in new where attempts.isNew(assignment.lease.fence) {
                         let inbox = attempts.begin(assignment)
                         let runner = runner(assignment, inbox)

@@ -297,3 +297,20 @@ struct Workplace {
         }
     }
 }
+
+@Suite struct BenchCommands {
+    @Test func `a bench measures the work and says on what`() async throws {
+        let queue = try await Command.flywheel(
+            "bench", "queue", "--jobs", "20", "--clients", "2", "--json")
+        #expect(queue.status == 0, "\(queue.error)")
+        #expect(queue.json?["jobs"]?.integer == 20)
+        #expect((queue.json?["worked_per_second"]?.number ?? 0) > 0)
+        let train = try await Command.flywheel(
+            "bench", "train", "--hidden", "16", "--layers", "1", "--heads", "2",
+            "--key-value-heads", "1", "--intermediate", "32", "--vocabulary", "256", "--lanes",
+            "2", "--row-tokens", "16", "--steps", "3", "--json")
+        #expect(train.status == 0, "\(train.error)")
+        #expect(train.json?["steps"]?.integer == 3)
+        #expect((train.json?["tokens_per_second"]?.number ?? 0) > 0)
+    }
+}

@@ -123,7 +123,9 @@ import Testing
         let nodes = [
             node("a", slots: 4, free: 1, reservedFor: 1), node("b", slots: 4, free: 3),
         ]
-        #expect(short(plan([job(1, ranks: 4...4)], on: nodes)).first?.hasPrefix("1 waits for [a]") == true)
+        #expect(
+            short(plan([job(1, ranks: 4...4)], on: nodes)).first?.hasPrefix("1 waits for [a]")
+                == true)
     }
 
     @Test func `nodes kept for a job that no longer waits are released`() {

@@ -48,4 +48,45 @@ import Testing
         }
         _ = arenas
     }
+
+    @Test(arguments: [(1, 1, 3), (13, 37, 40), (29, 70, 800), (64, 33, 385)])
+    func `every element is one chain of fused multiply-adds`(rows: Int, outer: Int, inner: Int) {
+        var arenas: [Arena] = []
+        let operations = CPUOperations()
+        let x = Self.matrix(rows: rows, columns: inner, seed: 1, in: &arenas)
+        let weight = Self.matrix(rows: outer, columns: inner, seed: 2, in: &arenas)
+        let y = Self.matrix(rows: rows, columns: outer, seed: 3, in: &arenas)
+        let start = (0..<rows).map { unsafe Array(y.row($0)) }
+        operations.linear(y, x, weight: weight, adding: true)
+        let dx = Self.matrix(rows: rows, columns: inner, seed: 4, in: &arenas)
+        operations.linearInputGradient(dx, y, weight: weight, adding: false)
+        let dw = Self.matrix(rows: outer, columns: inner, seed: 5, in: &arenas)
+        operations.linearWeightGradient(dw, y, x, adding: false)
+
+        func chain(_ count: Int, from start: Float, _ pair: (Int) -> (Float, Float)) -> UInt32 {
+            (0..<count).reduce(start) { sum, k in
+                let (a, b) = pair(k)
+                return sum.addingProduct(a, b)
+            }.bitPattern
+        }
+        var wrong = 0
+        for (m, n) in (0..<rows).flatMap({ m in (0..<outer).map { (m, $0) } }) {
+            let expected = chain(inner, from: start[m][n]) { k in
+                unsafe (x.row(m)[k], weight.row(n)[k])
+            }
+            if unsafe y.row(m)[n].bitPattern != expected { wrong += 1 }
+        }
+        for k in 0..<inner {
+            for m in 0..<rows {
+                let expected = chain(outer, from: 0) { n in unsafe (y.row(m)[n], weight.row(n)[k]) }
+                if unsafe dx.row(m)[k].bitPattern != expected { wrong += 1 }
+            }
+            for n in 0..<outer {
+                let expected = chain(rows, from: 0) { m in unsafe (y.row(m)[n], x.row(m)[k]) }
+                if unsafe dw.row(n)[k].bitPattern != expected { wrong += 1 }
+            }
+        }
+        #expect(wrong == 0)
+        _ = arenas
+    }
 }

@@ -62,6 +62,18 @@ struct GangDrill {
         try write(lines.joined(separator: "\n") + "\n")
     }
 
+    /// The same for so many steps that somebody has time to interfere.
+    func lasting() -> Self {
+        var drill = self
+        if case .object(var members) = drill.specification {
+            members["schedule"] = ["steps": 600, "learningRate": 0.001]
+            members["checkpoint"] = ["everySteps": 50]
+            members["validation"] = ["share": 0.1, "everySteps": 200]
+            drill.specification = .object(members)
+        }
+        return drill
+    }
+
     func write(_ rows: String) throws {
         try Data(rows.utf8).write(to: URL(fileURLWithPath: folder.path + "/rows.jsonl"))
     }

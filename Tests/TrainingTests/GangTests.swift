@@ -58,18 +58,19 @@ import Testing
     }
 
     @Test func `loses a rank, ends at once, and resumes to the same model`() throws {
-        let reference = try GangDrill()
+        let reference = try GangDrill().lasting()
         #expect(try reference.run(ranks: 1).status == 0)
 
-        let drill = try GangDrill()
+        let drill = try GangDrill().lasting()
         let killed = try drill.run(ranks: 3) { event, gang in
-            if case .step(let record) = event, record.step == 8 { gang.killRank(2) }
+            if case .step(let record) = event, record.step == 120 { gang.killRank(2) }
         }
         #expect(killed.status != 0 || killed.reason == .uncaughtSignal)
         #expect(killed.duration < .seconds(30))
         #expect(!killed.events.contains { if case .failed = $0 { true } else { false } })
         let checkpoint = try #require(killed.checkpoints.last)
-        #expect(checkpoint.step >= 6)
+        #expect(checkpoint.step >= 100)
+        #expect(killed.steps.count < 600)
 
         let resumed = try drill.run(ranks: 2, fence: 2, from: checkpoint)
         #expect(resumed.status == 0)
@@ -78,10 +79,10 @@ import Testing
     }
 
     @Test func `leaves when asked to, and goes on from there`() throws {
-        let reference = try GangDrill()
+        let reference = try GangDrill().lasting()
         #expect(try reference.run(ranks: 2).status == 0)
 
-        let drill = try GangDrill()
+        let drill = try GangDrill().lasting()
         let left = try drill.run(ranks: 2) { event, gang in
             if case .started = event { gang.ask(.leave) }
         }
@@ -89,6 +90,7 @@ import Testing
         #expect(left.events.last == .left(.leave))
         let checkpoint = try #require(left.checkpoints.last)
         #expect(checkpoint.step == left.steps.last?.step)
+        #expect(checkpoint.step < 600)
 
         let resumed = try drill.run(ranks: 3, fence: 2, from: checkpoint)
         #expect(resumed.status == 0)
@@ -99,7 +101,7 @@ import Testing
     }
 
     @Test func `cancels when asked to`() throws {
-        let result = try GangDrill().run(ranks: 2) { event, gang in
+        let result = try GangDrill().lasting().run(ranks: 2) { event, gang in
             if case .started = event { gang.ask(.cancel) }
         }
         #expect(result.status == 0)

@@ -1,9 +1,9 @@
 import Foundation
 
-/// A rank that does what its job's specification says, step by step: for tests of processes, whose
-/// subject is how the worker treats ranks, not what ranks compute. Real ranks run in ClusterTests.
+/// A rank that does what its job's specification says, step by step.
 ///
-/// Perl, since every Debian has it; mpirun starts it like any other program.
+/// For tests of processes, whose subject is how the worker treats ranks, not what ranks compute:
+/// real ranks run in ClusterTests. Perl, since every Debian has it; mpirun starts it like any other program.
 enum ScriptedRank {
     static func install(in folder: String) throws -> String {
         let path = folder + "/scripted-rank"
@@ -44,9 +44,10 @@ enum ScriptedRank {
         }
         sub step {
             $step++;
-            my $loss = 1 / $step;
+            my ($loss, $digest) = (1 / $step, sprintf('%064x', $step));
             say_line(qq({"step":{"_0":{"step":$step,"loss":$loss,"learningRate":0.5,"gradNorm":1,) .
-                qq("tokens":8,"supervisedTokens":4,"stepSeconds":0.01,"ranks":1}}}));
+                qq("tokens":8,"supervisedTokens":4,"stepSeconds":0.01,"ranks":1,) .
+                qq("weightsDigest":"$digest"}}}));
         }
         for my $command (split /; */, $script) {
             my ($verb, @rest) = split / +/, $command;

@@ -10,3 +10,4 @@
 #include "head.h"
 #include "optimizer.h"
 #include "philox.h"
+#include "product.h"

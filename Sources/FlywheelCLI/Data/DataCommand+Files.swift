@@ -75,7 +75,8 @@ extension Database {
         let record = try await registry.add(
             NewDataset(
                 name: name, digest: digest, shape: rows[0].content.shape.rawValue,
-                rows: rows.count, bytes: Int64(bytes), isGolden: isGolden, card: [:],
+                rows: rows.count, bytes: Int64(bytes), isGolden: isGolden,
+                card: try JSONValue(encoding: DatasetCard(of: rows)),
                 source: URL(fileURLWithPath: path).path))
         if record.isGolden != isGolden {
             throw InputError(

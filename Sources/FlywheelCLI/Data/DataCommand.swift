@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import FlywheelCore
 import Jobs
 import Stores
@@ -47,9 +48,27 @@ extension DataCommand {
                 facts.add("shape", record.shape)
                 facts.add("golden", record.isGolden ? "yes: never trained on" : "no")
                 facts.add("source", record.source ?? "")
-                facts.add("card", record.card.canonical)
+                if let card = try? record.card.decoded(as: DatasetCard.self) { facts.add(card) }
                 facts.show()
             }
+        }
+    }
+}
+
+extension Table {
+    fileprivate mutating func add(_ card: DatasetCard) {
+        let lengths = card.lengths
+        add(
+            "\(card.unit.rawValue) a row",
+            "least \(lengths.min), median \(lengths.median), 95th percentile \(lengths.p95), "
+                + "most \(lengths.max)")
+        for (role, size) in card.sizes.sorted(by: { $0.key < $1.key }) {
+            add("\(card.unit.rawValue) of \(role)", Formatting.count(size))
+        }
+        add("duplicates", Formatting.count(card.duplicates))
+        add("distinct answers", Formatting.count(card.answersDistinct))
+        for answer in card.answers {
+            add("answer", "\(Formatting.percent(answer.share))  \(answer.text.prefix(60))")
         }
     }
 }

@@ -10,7 +10,7 @@ enum DemoQuery: CaseIterable {
         switch self {
         case .verdict: [.text("sentence")]
         case .answers: [.text("package"), .text("answer"), .text("maintainer")]
-        case .summary: [.text("what"), .number("value")]
+        case .summary: [.text("what"), .number("shown")]
         }
     }
 
@@ -37,7 +37,7 @@ enum DemoQuery: CaseIterable {
                  m AS (SELECT * FROM models WHERE job_id = \(turn.train)),
                  j AS (SELECT * FROM jobs WHERE id = \(turn.exam)),
                  d AS (SELECT d.* FROM datasets d JOIN m ON d.digest = m.dataset_digest LIMIT 1)
-            SELECT what, value FROM s, t, v, m, j, d, LATERAL (VALUES
+            SELECT what, shown FROM s, t, v, m, j, d, LATERAL (VALUES
                 ('model', m.name || '@' || m.version || ', ' || m.stage),
                 ('parameters', to_char(m.parameters, 'FM999,999,999,999')),
                 ('rows to learn from', to_char(d.rows, 'FM999,999,999')),
@@ -51,7 +51,7 @@ enum DemoQuery: CaseIterable {
                 ('tokens a second', to_char(t.tokens / t.seconds, 'FM999,999,999')),
                 ('seconds of examination', to_char(extract(epoch FROM j.finished_at - j.started_at), 'FM999,990.0')),
                 ('weights', left(m.digest, 16) || '…')
-            ) AS lines(what, value)
+            ) AS lines(what, shown)
             """
         }
     }

@@ -118,6 +118,9 @@ struct JobWatcher {
                 parts.append("step \(step)/\(gang.cell("steps_total"))")
             } else {
                 parts.append(gang.cell("phase"))
+                if let total = gang["total"]?.integer, total > 1 {
+                    parts.append("\(gang.cell("done"))/\(total)")
+                }
             }
             if let last = row["last_step"], last["step"] != nil, step > 0 {
                 parts.append("loss \(last.fixed("loss", 4))")

@@ -5,9 +5,10 @@ import Stores
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "See, promote and roll back models.",
+        commandName: "models", abstract: "See, ask, score, promote and roll back models.",
         subcommands: [
-            List.self, Show.self, Import.self, Export.self, Promote.self, Rollback.self,
+            List.self, Show.self, Import.self, Export.self, Score.self,
+            Generate.self, Promote.self, Rollback.self,
         ])
 }
 

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Datasets
+import FlywheelCore
+import Models
+import Tokenizers
+
+extension ModelsCommand {
+    struct Score: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "How probable a model finds the tokens of rows.",
+            discussion: """
+                Rows have `tokens` (ids, for which no tokenizer is needed), `text` or `messages`. With \
+                --json a line each: logprobs[i] is the natural-log probability of tokens[i+1] given \
+                all before it.
+                """)
+
+        @Argument(help: "A model of the registry, or a folder, which needs no database.")
+        var model: String
+        @Option(help: "A JSONL file.", completion: .file(extensions: ["jsonl"]))
+        var input: String
+        @Option(help: "fp32.")
+        var precision = "fp32"
+        @OptionGroup var output: OutputOptions
+
+        func validate() throws {
+            guard precision == "fp32" else {
+                throw ValidationError("--precision \(precision): this version computes in fp32.")
+            }
+        }
+
+        func run() async throws {
+            let rows = try DatasetFile.rows(at: input, ending: .open)
+            try await ModelOnDisk.lend(model) { folder in
+                let documents = try documents(rows, folder)
+                let model = try Llama(
+                    folder: folder, rowTokensMax: documents.map(\.count).max() ?? 1,
+                    isTraining: false)
+                try check(documents, model.configuration)
+                for (row, tokens) in zip(rows, documents) {
+                    show(row, tokens, logprobs(of: tokens, model))
+                }
+            }
+        }
+
+        private func documents(_ rows: [DatasetRow], _ folder: String) throws -> [[Int32]] {
+            if rows.allSatisfy({ $0.content.shape == .tokens }) {
+                return rows.map { if case .tokens(let ids) = $0.content { ids } else { [] } }
+            }
+            let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
+            return try rows.map { row in
+                switch row.content {
+                case .text(let text): tokenizer.encode(text).ids
+                case .chat(let messages):
+                    tokenizer.encode(
+                        try ChatTemplate.chatML.render(messages, opensAnswer: false)
+                    ).ids
+                case .completion, .tokens:
+                    try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML).tokens
+                }
+            }
+        }
+
+        /// Before anything is printed: a row that cannot be scored spoils none of the others' lines.
+        private func check(_ documents: [[Int32]], _ model: LlamaConfiguration) throws {
+            for (index, tokens) in documents.enumerated() {
+                let row = "row \(index + 1)"
+                if let wrong = tokens.firstIndex(where: { $0 < 0 || $0 >= model.vocabulary }) {
+                    throw InputError(
+                        file: input, field: "\(row): tokens[\(wrong)]",
+                        "\(tokens[wrong]) is no id of a vocabulary of \(model.vocabulary)",
+                        remedy: "Nothing was scored.")
+                }
+                if tokens.count > model.positionsMax {
+                    throw InputError(
+                        file: input, field: row,
+                        "\(tokens.count) tokens are more than the model's \(model.positionsMax) "
+                            + "positions", remedy: "Nothing was scored. Split the row.")
+                }
+            }
+        }
+
+        private func logprobs(of tokens: [Int32], _ model: Llama) -> [Float] {
+            guard tokens.count > 1 else { return [] }
+            let row = PackedRow(
+                tokens: tokens, documentStarts: [0], targets: tokens.dropFirst() + [0],
+                weights: Array(repeating: 1, count: tokens.count - 1) + [0])
+            return Array(model.logProbabilities(of: row).dropLast())
+        }
+
+        private func show(_ row: DatasetRow, _ tokens: [Int32], _ logprobs: [Float]) {
+            output.print([
+                "tokens": .array(tokens.map { .integer(Int64($0)) }),
+                "logprobs": .array(logprobs.map { .number(Double($0)) }),
+            ]) {
+                let sum = logprobs.reduce(0) { $0 + Double($1) }
+                let mean = logprobs.isEmpty ? 0 : sum / Double(logprobs.count)
+                print(
+                    "\(row.id)\t\(tokens.count) tokens\t\(Formatting.fixed(sum, 4)) nats\t"
+                        + "\(Formatting.fixed(mean, 4)) a token")
+            }
+        }
+    }
+}
