@@ -24,7 +24,8 @@ extension Drills {
                 #expect(model["name"]?.string == "shapes" && model["version"]?.integer == 1)
                 #expect(model["stage"]?.string == "promoted")
                 try await cluster.expectScorecard(of: jobs[1])
-                try await cluster.expectVerdictsOfTheExportedModel()
+                try await cluster.expectExportedFiles()
+                try await cluster.expectAnswersOfTheExam()
             }
         }
     }
@@ -53,7 +54,7 @@ extension Cluster {
     }
 
     /// The files that `models export` writes are those that were examined.
-    fileprivate func expectVerdictsOfTheExportedModel() async throws {
+    fileprivate func expectExportedFiles() async throws {
         try await flywheel("models", "export", "shapes", home + "/exported")
         let digest: String = try await pool.value(
             "SELECT digest FROM flywheel.models WHERE name = 'shapes'")
@@ -62,5 +63,47 @@ extension Cluster {
         for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
             #expect(FileManager.default.fileExists(atPath: "\(home)/exported/\(name)"), "\(name)")
         }
+    }
+
+    /// `models generate` answers as the exam was answered, and `models score` finds each token of an
+    /// answer exactly as probable as it was when it was generated.
+    fileprivate func expectAnswersOfTheExam() async throws {
+        let golden = home + "/golden.jsonl"
+        let generated = try await flywheel(
+            "models", "generate", "shapes", "--input", golden, "--max-tokens", "8", "--json"
+        ).lines.map { try JSONValue(parsing: $0.utf8) }
+        let scored = try await flywheel(
+            "models", "score", home + "/exported", "--input", golden, "--json"
+        ).lines.map { try JSONValue(parsing: $0.utf8) }
+        try #require(generated.count == 45 && scored.count == 45)
+        let verdicts = try await pool.query(
+            "SELECT row_id, answer, score FROM flywheel.verdicts")
+        var compared = 0
+        for row in verdicts {
+            let (id, answer, score): (String, String, Double) = (
+                try row.decode(at: 0), try row.decode(at: 1), try row.decode(at: 2)
+            )
+            let place = try #require(generated.firstIndex { $0["id"]?.string == id })
+            #expect(generated[place]["text"]?.string == answer, "\(id)")
+            // A right answer stands in the row as it was generated.
+            guard score == 1 else { continue }
+            let tokens = generated[place]["tokens"]?.array ?? []
+            let row = scored[place]["tokens"]?.array ?? []
+            let start = try #require(row.lastRange(of: tokens)?.lowerBound, "\(id)")
+            let logprobs = scored[place]["logprobs"]?.array ?? []
+            let again = Array(logprobs[(start - 1)...].prefix(tokens.count))
+            #expect(again == generated[place]["logprobs"]?.array, "\(id)")
+            compared += 1
+        }
+        #expect(compared > 20)
+    }
+}
+
+extension Array where Element: Equatable {
+    /// The last place of `part`.
+    fileprivate func lastRange(of part: [Element]) -> Range<Int>? {
+        guard !part.isEmpty, part.count <= count else { return nil }
+        return (0...count - part.count).reversed()
+            .map { $0..<$0 + part.count }.first { Array(self[$0]) == part }
     }
 }
