@@ -34,15 +34,18 @@ struct Household: Sendable {
             return
         }
         let first = try await start()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await keepServer(first) }
-            group.addTask { try await keepHouse(body) }
-            // The house ends first; then the server may.
-            while let result = await group.nextResult() {
-                group.cancelAll()
-                try result.get()
-            }
+        // Not a child of this task: whoever cancels this ends the house first, whose workers have a
+        // last word for the database; then the server may go.
+        let server = Task { await keepServer(first) }
+        do {
+            try await keepHouse(body)
+        } catch {
+            server.cancel()
+            await server.value
+            throw error
         }
+        server.cancel()
+        await server.value
     }
 
     private func start() async throws -> EmbeddedPostgres {
