@@ -151,7 +151,7 @@ let package = Package(
         tests(
             "ClusterTests",
             [
-                "Stores", "Postgres", "EmbeddedPostgres", "Jobs", "Artifacts", "FlywheelCore",
+                "Workers", "Stores", "Postgres", "EmbeddedPostgres", "Jobs", "FlywheelCore",
                 "TestSupport", .logging,
             ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),

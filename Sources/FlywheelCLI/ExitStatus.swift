@@ -1,4 +1,5 @@
 import ArgumentParser
+import EmbeddedPostgres
 import FlywheelCore
 import Foundation
 import Jobs
@@ -24,6 +25,7 @@ enum ExitStatus: Int32, Error {
         case let error as InputError: (.input, error.description)
         case let error as StoreRefusal: (.input, error.description)
         case let error as ServiceUnavailable: (.unavailable, error.description)
+        case let error as EmbeddedPostgresError: (.unavailable, error.description)
         case is CancellationError: (.interrupted, nil)
         default: (.failed, "\(error)")
         }

@@ -26,8 +26,9 @@ public final class CheckpointFolder {
     let path: String
     let fence: Int64
     let identity: RunIdentity
-    /// The two newest: the last may not have been acknowledged yet.
-    private var kept: [String] = []
+    /// What this attempt resumed from: committed, and the newest until one of its own is.
+    private var resumed: String?
+    private var hasSwept = false
 
     public init(_ path: String, fence: Int64, identity: RunIdentity) {
         self.path = path
@@ -56,24 +57,24 @@ public final class CheckpointFolder {
         let digest = try unsafe SafetensorsWriter.write(
             tensors, metadata: metadata.members, to: file)
         let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64
-        keep(file)
+        sweep()
         return CheckpointFile(
             step: state.step, path: file, bytes: size ?? 0, digest: digest,
             weightsDigest: weightsDigest)
     }
 
-    /// Remembers `file` as the newest, and removes those older than the one before it.
+    /// Removes, once, what earlier attempts left and nobody will resume from.
     ///
-    /// That one stays because nobody may have committed the newest yet. Files of later fences are not
-    /// ours to judge: they belong to whoever took over.
-    private func keep(_ file: String) {
-        kept = kept.suffix(1) + [file]
-        guard kept.count == 2 else { return }
+    /// Nothing of this attempt: only the worker, which commits its checkpoints and may be far behind,
+    /// knows which of them are replaced. Files of later fences belong to whoever took over.
+    private func sweep() {
+        guard !hasSwept else { return }
+        hasSwept = true
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         for name in names {
             let candidate = "\(path)/\(name)"
             guard let match = name.wholeMatch(of: /checkpoint-\d+-(\d+)\.safetensors/),
-                let owner = Int64(match.1), owner <= fence, !kept.contains(candidate)
+                let owner = Int64(match.1), owner < fence, candidate != resumed
             else { continue }
             try? FileManager.default.removeItem(atPath: candidate)
         }
@@ -102,7 +103,7 @@ public final class CheckpointFolder {
         state.loss = found.loss
         state.best = found.best
         state.validationsSinceBest = found.validationsSinceBest
-        kept = [path]
+        resumed = path
     }
 }
 

@@ -27,6 +27,8 @@ struct Household: Sendable {
 
     /// Starts everything, lends it to `body`, and stops everything.
     func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let lock = try environment.lockHome("up", for: "`flywheel up`")
+        defer { withExtendedLifetime(lock) {} }
         if environment.databaseURL != nil {
             try await keepHouse(body)
             return

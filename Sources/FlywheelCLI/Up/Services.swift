@@ -89,6 +89,10 @@ struct WorkerCommand: AsyncParsableCommand {
             node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
+        let name = Digest(of: configuration.node).hex.prefix(16)
+        let lock = try environment.lockHome(
+            "worker-\(name)", for: "The worker of node \(configuration.node)")
+        defer { withExtendedLifetime(lock) {} }
         configuration.labels = Dictionary(
             label.map { text in
                 let parts = text.split(separator: "=", maxSplits: 1)
