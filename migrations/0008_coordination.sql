@@ -3,6 +3,14 @@
 -- Two coordinators at once would still be correct, by row locks, constraints and fences; leading
 -- only saves work. Its writes carry the term all the same, so that one that slept is told.
 
+-- How long a lead is granted, and what workers are granted: a coordinator that could not see them for
+-- a while gives them that long before it calls anybody dead.
+CREATE FUNCTION flywheel.coordination_grants() RETURNS jsonb
+LANGUAGE sql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    SELECT grants() || jsonb_build_object('lead_ms', round(extract(epoch FROM leader_grant) * 1000))
+    FROM setting
+$$;
+
 -- Leads for another grant, or begins to; returns the term, or null while somebody else leads.
 CREATE FUNCTION flywheel.take_lead(wanted text, me uuid) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$

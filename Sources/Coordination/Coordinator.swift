@@ -13,11 +13,7 @@ public struct Coordinator: Sendable {
         /// How many waiting gangs a pass looks at.
         public var queueMax = 1000
         public var nodesPerGangMax = 1
-        /// What the store grants a leader (`setting.leader_grant`).
-        public var leaderGrant: Duration = .seconds(10)
         public var tick: Duration = .milliseconds(500)
-        /// A worker's grant and grace, waited out after an outage before anybody is reaped.
-        public var reapPause: Duration = .seconds(20)
 
         public init() {}
     }
@@ -50,10 +46,7 @@ public struct Coordinator: Sendable {
 
     private func lead(_ bell: NudgeBell) async {
         let clock = ContinuousClock()
-        var timings = LeadershipKeeper.Timings()
-        timings.grant = configuration.leaderGrant
-        timings.tick = configuration.tick
-        timings.reapPause = configuration.reapPause
+        guard let timings = await timings() else { return }
         var keeper = LeadershipKeeper(timings: timings, at: clock.now)
         while !Task.isCancelled {
             if bell.takeRing() { keeper.nudged() }
@@ -83,6 +76,25 @@ public struct Coordinator: Sendable {
                 keeper.unreachable(at: clock.now)
             }
         }
+    }
+
+    /// The grants that the store knows; nil: cancelled before it answered.
+    private func timings() async -> LeadershipKeeper.Timings? {
+        var backoff = Backoff(first: .milliseconds(200), longest: .seconds(5))
+        while !Task.isCancelled {
+            do {
+                let grants = try await store.coordinationGrants()
+                var timings = LeadershipKeeper.Timings()
+                timings.grant = grants.lead
+                timings.tick = configuration.tick
+                timings.reapPause = grants.workers.lease + grants.workers.grace
+                return timings
+            } catch {
+                log.warning("store unreachable", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: backoff.next())
+            }
+        }
+        return nil
     }
 
     private func tell(_ term: Int64?) {

@@ -39,7 +39,9 @@ public protocol JobStore: Sendable {
     /// After obeying a want, or because the worker shuts down: neither failure nor loss.
     func leave(_ lease: Lease) async throws -> JobState
 
-    // Coordinators. Calls with a term throw `LeaseLoss.deposed` when another leads.
+    // Coordinators.
+    func coordinationGrants() async throws -> CoordinationGrants
+    // Calls with a term throw `LeaseLoss.deposed` when another leads.
     /// The term in which `holder` leads, or nil while somebody else does.
     func lead(_ holder: UUID) async throws -> Int64?
     func abdicate(_ holder: UUID) async throws
@@ -216,6 +218,26 @@ public struct Grants: Sendable, Equatable, Decodable {
         case lease = "lease_ms"
         case grace = "grace_ms"
     }
+}
+
+/// What a coordinator must know of time, from the database that all share.
+public struct CoordinationGrants: Sendable, Equatable, Decodable {
+    /// How long one answer lets it lead.
+    public var lead: Duration
+    public var workers: Grants
+
+    public init(lead: Duration, workers: Grants) {
+        self.lead = lead
+        self.workers = workers
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        lead = .milliseconds(try container.decode(Int64.self, forKey: .lead))
+        workers = try Grants(from: decoder)
+    }
+
+    enum CodingKeys: String, CodingKey { case lead = "lead_ms" }
 }
 
 /// The answer to a renewal.

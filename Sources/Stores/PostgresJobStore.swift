@@ -166,6 +166,10 @@ private struct StepRow: Encodable {
 // MARK: Coordinators
 
 extension PostgresJobStore {
+    public func coordinationGrants() async throws -> CoordinationGrants {
+        try await decode("SELECT flywheel.coordination_grants()")
+    }
+
     public func lead(_ holder: UUID) async throws -> Int64? {
         try await value("SELECT (SELECT flywheel.take_lead('coordinator', \(holder)))")
     }

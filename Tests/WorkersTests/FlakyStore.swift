@@ -109,6 +109,10 @@ final class FlakyStore: JobStore {
     func lead(_ holder: UUID) async throws -> Int64? {
         try await through { try await store.lead(holder) }
     }
+
+    func coordinationGrants() async throws -> CoordinationGrants {
+        try await through { try await store.coordinationGrants() }
+    }
     func abdicate(_ holder: UUID) async throws {
         try await through { try await store.abdicate(holder) }
     }
