@@ -34,7 +34,7 @@ final class Cluster: Sendable {
                 try await database.pool.execute(
                     """
                     UPDATE flywheel.setting SET lease_grant = \(grant)::text::interval,
-                        reap_grace = \(grace)::text::interval
+                        reap_grace = \(grace)::text::interval, leader_grant = '2 s'
                     """)
                 let cluster = Cluster(
                     pool: database.pool, home: folder + "/home",
@@ -107,8 +107,11 @@ final class Cluster: Sendable {
             child.signalGroup(SIGKILL)
         }
         for child in children { _ = await child.exit() }
+        // What has lost its parent is found by the home that it works on.
         _ = try? await poll(for: "the end of all processes", atMost: .seconds(10)) {
-            ProcessEntry.touching(home)
+            let rest = ProcessEntry.touching(home)
+            for entry in rest { kill(entry.id, SIGKILL) }
+            return rest
         } until: {
             $0.isEmpty
         }

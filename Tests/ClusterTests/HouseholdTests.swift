@@ -65,6 +65,24 @@ extension Drills {
             }
         }
 
+        @Test func `a second worker of a node is refused, and the first works on`() async throws {
+            try await Cluster.lend { cluster in
+                let first = try await cluster.startWorker(on: "a")
+                try await poll(for: "the first worker to register") {
+                    try await cluster.lives(on: "a")
+                } until: {
+                    $0 == 1
+                }
+                let second = try await cluster.answer(["worker", "--node", "a"])
+                #expect(second.exit == .exited(69))
+                #expect(
+                    second.error.contains("worker of node a runs already")
+                        && second.error.contains("as process \(first.pid)."), "\(second.error)")
+                let lives = try await cluster.lives(on: "a")
+                #expect(lives == 1)
+            }
+        }
+
         @Test func `a household starts again what dies in it`() async throws {
             let expected = try await UndisturbedDigest.shared.value()
             try await Cluster.lendHousehold(on: .own) { cluster in
@@ -78,12 +96,14 @@ extension Drills {
                             try entry.arguments.contains { $0.hasSuffix(victim) }
                         }, "no \(victim)")
                     kill(process.id, SIGKILL)
+                    let killed = ContinuousClock.now
                     let step = try await cluster.standing(of: job).step
                     try await poll(for: "a step after \(victim) was killed") {
                         try await cluster.standing(of: job)
                     } until: {
                         $0.step > step || $0.state == "succeeded"
                     }
+                    measured("from the death of the \(victim) to a step", .now - killed)
                 }
                 try await cluster.wait(for: job, toBe: "succeeded")
                 let digest = try await cluster.digest(of: job)
@@ -128,6 +148,8 @@ extension Cluster {
             $0 > lives
         }
         measured("`flywheel up` to a registered worker", .now - began)
+        // For the next coordinator, which else waits 10 s for the lead of one that was killed.
+        try await pool.execute("UPDATE flywheel.setting SET leader_grant = '2 s'")
         return up
     }
 }

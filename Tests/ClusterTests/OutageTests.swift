@@ -26,7 +26,7 @@ extension Drills {
                     try await pool.execute(
                         """
                         UPDATE flywheel.setting SET lease_grant = \(grant)::text::interval,
-                            reap_grace = '1 s'
+                            reap_grace = '1 s', leader_grant = '2 s'
                         """)
                     let cluster = Cluster(
                         pool: pool, home: folder + "/home", databaseURL: first.connectionString)
