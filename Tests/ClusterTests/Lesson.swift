@@ -4,7 +4,7 @@ import TestSupport
 /// What drills train: a tiny model, and rows that it can learn and the test can make.
 enum Lesson {
     /// Long enough that a training can be hit in its middle.
-    static let steps = 160
+    static let steps = 300
     static let checkpointSteps = 10
 
     /// Two ranks unless said otherwise.
@@ -17,7 +17,7 @@ enum Lesson {
                 intermediate: 64, vocabulary: 320, positionsMax: 128}
         data: shapes@latest
         validation: {share: 0.05, everySteps: 50}
-        schedule: {steps: \(steps), learningRate: 5.0e-3, warmup: 0.05}
+        schedule: {steps: \(steps), learningRate: 3.0e-3, warmup: 0.1}
         batch: {lanes: 4, laneRows: 16, rowTokens: 128, seed: 7}
         ranks: {min: \(ranks), max: \(ranks)}
         checkpoint: {everySteps: \(checkpointSteps)}

@@ -63,13 +63,13 @@ extension Drills {
             let expected = try await UndisturbedDigest.shared.value()
             var numbers = SeededNumbers(seed: UInt64.random(in: 0..<1_000_000))
             print("\(victim): \(numbers)")
-            try await Cluster.lend { cluster in
+            try await Cluster.lend(grant: "15 s") { cluster in
                 _ = try await cluster.startCoordinator()
                 var worker = try await cluster.startWorker()
                 let job = try await cluster.submit(Lesson.training())[0]
                 // Once before and once after half of the steps.
                 let half = Lesson.steps / 2
-                for (index, range) in [5..<half, half..<Lesson.steps - 30].enumerated() {
+                for (index, range) in [5..<half, half..<Lesson.steps - 100].enumerated() {
                     let step = numbers.integer(in: range)
                     try await cluster.wait(for: job, toReach: step, inAttempt: index + 1)
                     try await Task.sleep(for: .milliseconds(numbers.integer(in: 0..<200)))

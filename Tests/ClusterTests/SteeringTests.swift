@@ -11,7 +11,7 @@ extension Drills {
             async throws
         {
             let expected = try await UndisturbedDigest.shared.value()
-            try await Cluster.lend { cluster in
+            try await Cluster.lend(grant: "15 s") { cluster in
                 _ = try await cluster.startCoordinator()
                 _ = try await cluster.startWorker()
                 let job = try await cluster.submit(Lesson.training())[0]
@@ -45,7 +45,7 @@ extension Drills {
         }
 
         @Test func `a cancelled training ends within a step and leaves no model`() async throws {
-            try await Cluster.lend { cluster in
+            try await Cluster.lend(grant: "15 s") { cluster in
                 _ = try await cluster.startCoordinator()
                 let worker = try await cluster.startWorker()
                 let job = try await cluster.submit(Lesson.training(steps: 2000))[0]
