@@ -51,7 +51,7 @@ let package = Package(
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "FlywheelCore", .argumentParser, .logging, .yams,
+                "Tensors", "Processes", "FlywheelCore", .argumentParser, .logging, .yams,
             ]),
         program(
             "FlywheelRank",
@@ -63,7 +63,7 @@ let package = Package(
 
         // Services.
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
-        module("Workers", ["Jobs", "Artifacts", "CProcess", "FlywheelCore", .logging]),
+        module("Workers", ["Jobs", "Artifacts", "Processes", "FlywheelCore", .logging]),
 
         // Adapters.
         module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
@@ -89,8 +89,9 @@ let package = Package(
         module("Artifacts", ["FlywheelCore"]),
         module("Collectives", ["FlywheelCore"]),
         module("Tensors", ["CKernels", "FlywheelCore"]),
-        module("EmbeddedPostgres", ["FlywheelCore", .logging]),
+        module("EmbeddedPostgres", ["Processes", "FlywheelCore", .logging]),
         module("Postgres", ["CPostgres", "FlywheelCore", .logging]),
+        module("Processes", ["CProcess"]),
         module("FlywheelCore", [.crypto]),
 
         // C.
@@ -109,7 +110,10 @@ let package = Package(
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("FlywheelCoreTests", ["FlywheelCore"]),
-        tests("EmbeddedPostgresTests", ["EmbeddedPostgres", "Postgres", "TestSupport", .logging]),
+        tests("ProcessesTests", ["Processes", "TestSupport"]),
+        tests(
+            "EmbeddedPostgresTests",
+            ["EmbeddedPostgres", "Postgres", "Processes", "TestSupport", .logging]),
         tests("PostgresTests", ["Postgres", "TestSupport", .logging]),
         tests("ArtifactsTests", ["Artifacts", "FlywheelCore", "TestSupport"]),
         tests("CollectivesTests", ["Collectives", "FlywheelCore", "TestSupport"]),
@@ -138,8 +142,8 @@ let package = Package(
         tests(
             "WorkersTests",
             [
-                "Workers", "Stores", "Postgres", "Jobs", "Artifacts", "FlywheelCore",
-                "TestSupport", .logging,
+                "Workers", "Stores", "Postgres", "Processes", "Jobs", "Artifacts",
+                "FlywheelCore", "TestSupport", .logging,
             ]),
         tests(
             "CoordinationTests",
@@ -151,7 +155,7 @@ let package = Package(
         tests(
             "ClusterTests",
             [
-                "Workers", "Stores", "Postgres", "EmbeddedPostgres", "Jobs", "FlywheelCore",
+                "Stores", "EmbeddedPostgres", "Postgres", "Processes", "Jobs", "FlywheelCore",
                 "TestSupport", .logging,
             ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),

@@ -17,19 +17,21 @@
 
 // Runs in the child, on the parent's memory, until exec: async-signal-safe calls only.
 static int become(char *const arguments[], char *const environment[], const char *folder,
-                  int output, int error, pid_t parent, const sigset_t *mask) {
+                  const int standard[3], int death_signal, pid_t parent, const sigset_t *mask) {
     struct sigaction fresh = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++) sigaction(number, &fresh, NULL);
     if (setpgid(0, 0) != 0) return errno;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
-    // The parent may have died before the request above; then nobody would send the signal.
-    if (getppid() != parent) return ESRCH;
-    int input = open("/dev/null", O_RDONLY);
-    if (input < 0) return errno;
+    if (death_signal != 0) {
+        if (prctl(PR_SET_PDEATHSIG, death_signal) != 0) return errno;
+        // The parent may have died before the request above; then nobody would send the signal.
+        if (getppid() != parent) return ESRCH;
+    }
     // Copies first above all that will be overwritten, then into place.
-    int high[3] = {fcntl(input, F_DUPFD, 64), fcntl(output, F_DUPFD, 64), fcntl(error, F_DUPFD, 64)};
+    int high[3];
     for (int i = 0; i < 3; i++)
-        if (high[i] < 0 || dup2(high[i], i) < 0) return errno;
+        if ((high[i] = fcntl(standard[i], F_DUPFD, 64)) < 0) return errno;
+    for (int i = 0; i < 3; i++)
+        if (dup2(high[i], i) < 0) return errno;
     if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0) {
         for (int descriptor = 3; descriptor < 65536; descriptor++) close(descriptor);
     }
@@ -40,7 +42,7 @@ static int become(char *const arguments[], char *const environment[], const char
 }
 
 int cprocess_spawn(char *const arguments[], char *const environment[], const char *folder,
-                   int output, int error, pid_t *pid) {
+                   const int standard[3], int death_signal, pid_t *pid) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -50,7 +52,7 @@ int cprocess_spawn(char *const arguments[], char *const environment[], const cha
     pid_t parent = getpid();
     pid_t child = vfork();
     if (child == 0) {
-        failure = become(arguments, environment, folder, output, error, parent, &none);
+        failure = become(arguments, environment, folder, standard, death_signal, parent, &none);
         _exit(127);
     }
     int status = child < 0 ? errno : failure;
@@ -79,6 +81,8 @@ int cprocess_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 int cprocess_signal(int process, int signal) {
     return syscall(SYS_pidfd_send_signal, process, signal, NULL, 0) == 0 ? 0 : errno;
 }
+
+int cprocess_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
 
 int cprocess_listen(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

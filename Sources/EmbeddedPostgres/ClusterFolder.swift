@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Processes
 
 /// The files of one private cluster and what is done to them before the server starts.
 struct ClusterFolder: Sendable {
@@ -7,10 +8,11 @@ struct ClusterFolder: Sendable {
     let user: ServerUser
 
     var folder: String { home + "/postgres" }
-    var data: String { folder + "/data" }
+    var data: String { Self.data(of: home) }
     var socketFolder: String { folder + "/socket" }
     var socket: String { socketFolder + "/.s.PGSQL.5432" }
     var log: String { home + "/postgres.log" }
+    static func data(of home: String) -> String { home + "/postgres/data" }
     private var unfinished: String { folder + "/data.new" }
 
     func checkPaths() throws(EmbeddedPostgresError) {
@@ -54,9 +56,9 @@ struct ClusterFolder: Sendable {
     }
 
     /// Makes the cluster with its role and its database, once; a crash meanwhile leaves none.
-    func initialise(_ programs: ServerPrograms, durability: Durability)
-        throws(EmbeddedPostgresError)
-    {
+    func initialise(
+        _ programs: ServerPrograms, durability: Durability
+    ) async throws(EmbeddedPostgresError) {
         let files = FileManager.default
         guard !files.fileExists(atPath: data + "/PG_VERSION") else { return }
         guard !files.fileExists(atPath: data) else { throw .foreignFolder(data) }
@@ -66,7 +68,7 @@ struct ClusterFolder: Sendable {
             throw .file(path: unfinished, action: "removed", problem: error.localizedDescription)
         }
         let sync = durability == .off ? ["--no-sync"] : []
-        try run(
+        try await run(
             [
                 programs.initdb, "-D", unfinished, "-U", "flywheel", "-E", "UTF8",
                 "--locale=C.UTF-8", "--lc-collate=C", "--data-checksums", "--auth=peer",
@@ -76,7 +78,7 @@ struct ClusterFolder: Sendable {
         try write("CREATE DATABASE flywheel;\n", to: script)
         defer { unsafe unlink(script) }
         let fsync = durability == .off ? ["-c", "fsync=off"] : []
-        try run(
+        try await run(
             [programs.postgres, "--single", "-D", unfinished] + fsync + ["template1"],
             input: script, step: "create the database flywheel")
         guard unsafe rename(unfinished, data) == 0 else {
@@ -104,14 +106,27 @@ struct ClusterFolder: Sendable {
         }
     }
 
+    /// Starts a program of the server, which ends as from SIGINT when this process dies.
+    func start(
+        _ arguments: [String], input: String = "/dev/null",
+        whenEnded: @escaping @Sendable () -> Void = {}
+    ) async throws(EmbeddedPostgresError) -> ChildProcess {
+        let command = ChildProcess.Command(
+            try user.arguments(for: arguments, deathSignal: "INT"),
+            environment: [
+                "PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            ], folder: folder, input: input, output: log, errors: log, deathSignal: SIGINT)
+        do { return try await ChildProcess.start(command, whenEnded: whenEnded) } catch {
+            throw .file(path: arguments[0], action: "started", problem: error.reason)
+        }
+    }
+
     private func run(
-        _ command: [String], input: String = "/dev/null", step: String
-    ) throws(EmbeddedPostgresError) {
+        _ arguments: [String], input: String = "/dev/null", step: String
+    ) async throws(EmbeddedPostgresError) {
         let before = logBytes
-        let arguments = try user.arguments(for: command, endingWithParent: true)
-        let child = try ChildProcess(arguments, folder: folder, input: input, log: log)
-        child.waitForEnd()
-        guard child.reap() == 0 else {
+        let child = try await start(arguments, input: input)
+        guard await child.exit() == .exited(0) else {
             throw .failed(step: step, said: complaint(after: before), log: log)
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 public import Logging
-import Synchronization
+import Processes
 
 /// How much a committed transaction survives.
 public enum Durability: Sendable {
@@ -54,21 +54,13 @@ public final class EmbeddedPostgres: Sendable {
         case immediate
     }
 
-    private struct State {
-        var hasEnded = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-        /// Held until the server has ended.
-        var lock: OwnerLock?
-    }
-
     public let configuration: Configuration
-    public let processID: Int32
-    private let state: Mutex<State>
+    public var processID: Int32 { child.pid }
+    private let child: ChildProcess
 
-    private init(_ configuration: Configuration, process: pid_t, lock: OwnerLock) {
+    private init(_ configuration: Configuration, child: ChildProcess) {
         self.configuration = configuration
-        processID = process
-        state = Mutex(State(lock: lock))
+        self.child = child
     }
 
     /// Creates the cluster in `configuration.home` if there is none and starts its server.
@@ -76,14 +68,15 @@ public final class EmbeddedPostgres: Sendable {
         _ configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "postgres.embedded")
     ) async throws(EmbeddedPostgresError) -> EmbeddedPostgres {
-        let started: Result<EmbeddedPostgres, EmbeddedPostgresError> =
-            await withCheckedContinuation { continuation in
-                // The thread stays until the server ends, for the sake of the parent-death signal.
-                let thread = Thread { host(configuration) { continuation.resume(returning: $0) } }
-                thread.name = "postgres.embedded"
-                thread.start()
+        // A start is finished though the task that asked for it be cancelled: half of one helps nobody.
+        let start = Task { () async -> Result<EmbeddedPostgres, EmbeddedPostgresError> in
+            do throws(EmbeddedPostgresError) {
+                return .success(try await launch(configuration))
+            } catch {
+                return .failure(error)
             }
-        let server = try started.get()
+        }
+        let server = try await start.value.get()
         logger.info(
             "PostgreSQL runs",
             metadata: ["home": "\(configuration.home)", "process": "\(server.processID)"])
@@ -109,34 +102,19 @@ public final class EmbeddedPostgres: Sendable {
 
     /// Stops the server and waits for its end; at once when it has ended already.
     public func stop(_ mode: StopMode = .fast) async {
-        signal(mode == .fast ? SIGINT : SIGQUIT)
+        child.signal(mode == .fast ? SIGINT : SIGQUIT)
         let impatience = Task { [self] in
             try await Task.sleep(for: configuration.stopPatience)
-            signal(SIGQUIT)
+            child.signal(SIGQUIT)
         }
         await waitForEnd()
         impatience.cancel()
     }
 
     /// Waits until the server has ended, by `stop` or by itself.
-    public func waitForEnd() async {
-        await withCheckedContinuation { continuation in
-            let hasEnded = state.withLock { state in
-                if !state.hasEnded { state.waiters.append(continuation) }
-                return state.hasEnded
-            }
-            if hasEnded { continuation.resume() }
-        }
-    }
+    public func waitForEnd() async { _ = await child.exit() }
 
-    public var isRunning: Bool { state.withLock { !$0.hasEnded } }
-
-    private func signal(_ order: CInt) {
-        // Under the lock: until `hasEnded`, the process number is still our child's.
-        state.withLock { state in
-            if !state.hasEnded { kill(processID, order) }
-        }
-    }
+    public var isRunning: Bool { child.isRunning }
 }
 
 extension EmbeddedPostgres {
@@ -161,40 +139,18 @@ extension EmbeddedPostgres {
         URL(fileURLWithPath: path).standardizedFileURL.path
     }
 
-    /// Does everything a server needs, on one thread, from its lock to its end.
-    private static func host(
-        _ configuration: Configuration,
-        started: (Result<EmbeddedPostgres, EmbeddedPostgresError>) -> Void
-    ) {
-        do throws(EmbeddedPostgresError) {
-            let (server, child) = try launch(configuration)
-            started(.success(server))
-            child.waitForEnd()
-            let waiters = server.state.withLock { state in
-                state.hasEnded = true
-                state.lock = nil
-                defer { state.waiters = [] }
-                return state.waiters
-            }
-            child.reap()
-            for waiter in waiters { waiter.resume() }
-        } catch {
-            started(.failure(error))
-        }
-    }
-
     private static func launch(
         _ configuration: Configuration
-    ) throws(EmbeddedPostgresError) -> (EmbeddedPostgres, ChildProcess) {
+    ) async throws(EmbeddedPostgresError) -> EmbeddedPostgres {
         let cluster = ClusterFolder(home: absolute(configuration.home), user: try .current())
         try cluster.checkPaths()
         let programs = try ServerPrograms.suitable(
-            forData: cluster.data, path: ProcessInfo.processInfo.environment["PATH"])
+            forHome: cluster.home, path: ProcessInfo.processInfo.environment["PATH"])
         try cluster.makeFolders()
         let lock = try OwnerLock(home: cluster.home)
-        try Postmaster.stopOrphan(of: cluster.data, patience: configuration.stopPatience)
+        try await Postmaster.stopOrphan(of: cluster.data, patience: configuration.stopPatience)
         cluster.turnLog()
-        try cluster.initialise(programs, durability: configuration.durability)
+        try await cluster.initialise(programs, durability: configuration.durability)
         try cluster.writeAccess(roles: configuration.roles)
 
         let command =
@@ -202,25 +158,22 @@ extension EmbeddedPostgres {
             + configuration.settings(socketFolder: cluster.socketFolder)
             .flatMap { ["-c", "\($0.name)=\($0.value)"] }
         let logged = cluster.logBytes
-        let child = try ChildProcess(
-            try cluster.user.arguments(for: command, endingWithParent: true),
-            folder: cluster.folder, log: cluster.log)
+        let child = try await cluster.start(command) { lock.release() }
         let deadline = ContinuousClock.now + configuration.startPatience
         while true {
             let postmaster = Postmaster(data: cluster.data)
-            if let postmaster, postmaster.process == child.id, postmaster.isReady { break }
-            if child.hasEnded {
-                child.reap()
+            if let postmaster, postmaster.process == child.pid, postmaster.isReady { break }
+            guard child.isRunning else {
                 throw .failed(
                     step: "start", said: cluster.complaint(after: logged), log: cluster.log)
             }
             guard .now < deadline else {
-                kill(child.id, SIGQUIT)
-                child.reap()
+                child.signal(SIGQUIT)
+                _ = await child.exit()
                 throw .notReady(after: configuration.startPatience, log: cluster.log)
             }
-            usleep(10_000)
+            try? await Task.sleep(for: .milliseconds(10))
         }
-        return (EmbeddedPostgres(configuration, process: child.id, lock: lock), child)
+        return EmbeddedPostgres(configuration, child: child)
     }
 }

@@ -18,6 +18,9 @@ final class OwnerLock: Sendable {
             }
         }
     }
+
+    /// Lets go of it before this object goes.
+    func release() { lock.release() }
 }
 
 /// What the C library says of the call that failed last.

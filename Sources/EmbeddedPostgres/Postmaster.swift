@@ -30,7 +30,9 @@ package struct Postmaster: Equatable, Sendable {
     }
 
     /// Stops a server whose owner died; its clients are told, its data is written.
-    static func stopOrphan(of data: String, patience: Duration) throws(EmbeddedPostgresError) {
+    static func stopOrphan(
+        of data: String, patience: Duration
+    ) async throws(EmbeddedPostgresError) {
         guard let orphan = Postmaster(data: data) else { return }
         let file = data + "/postmaster.pid"
         guard isServer(orphan.process, of: data) else {
@@ -43,7 +45,9 @@ package struct Postmaster: Equatable, Sendable {
             kill(orphan.process, order)
             kill(orphan.process, SIGCONT)
             let deadline = ContinuousClock.now + patience
-            while isServer(orphan.process, of: data), .now < deadline { usleep(10_000) }
+            while isServer(orphan.process, of: data), .now < deadline {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
         }
         guard !isServer(orphan.process, of: data) else {
             throw .failed(

@@ -1,5 +1,5 @@
 import Foundation
-import Glibc
+import Processes
 
 /// The folder of one installed PostgreSQL server's programs.
 package struct ServerPrograms: Equatable, Sendable {
@@ -7,7 +7,7 @@ package struct ServerPrograms: Equatable, Sendable {
     /// The major version: `15`.
     let version: String
 
-    var postgres: String { folder + "/postgres" }
+    package var postgres: String { folder + "/postgres" }
     var initdb: String { folder + "/initdb" }
 
     /// All servers of this machine, the newest first.
@@ -31,27 +31,24 @@ package struct ServerPrograms: Equatable, Sendable {
     private static func reportedVersion(of folder: String) -> String? {
         let postgres = folder + "/postgres"
         guard FileManager.default.isExecutableFile(atPath: postgres) else { return nil }
-        let quoted = "'" + postgres.replacing("'", with: "'\\''") + "'"
-        guard let stream = unsafe popen(quoted + " --version", "r") else { return nil }
-        defer { unsafe pclose(stream) }
-        var line: [CChar] = Array(repeating: 0, count: 256)
-        guard unsafe fgets(&line, CInt(line.count), stream) != nil else { return nil }
-        return String(decoding: line.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let command = ChildProcess.Command([postgres, "--version"], environment: ["LC_ALL": "C"])
+        guard let printed = try? ChildProcess.printed(by: command) else { return nil }
+        return String(decoding: printed.output, as: UTF8.self)
             .firstMatch(of: /\) (\d+)/).map { String($0.1) }
     }
 
-    /// The programs for the data in `dataFolder`, or the newest where there is none yet.
+    /// The programs for the data in `home`, or the newest where there is none yet.
     package static func suitable(
-        forData dataFolder: String, path: String?
+        forHome home: String, path: String?
     ) throws(EmbeddedPostgresError) -> ServerPrograms {
         let installed = installed(path: path)
         guard let newest = installed.first else { throw .serverMissing }
-        guard let text = try? String(contentsOfFile: dataFolder + "/PG_VERSION", encoding: .utf8)
+        let data = ClusterFolder.data(of: home)
+        guard let text = try? String(contentsOfFile: data + "/PG_VERSION", encoding: .utf8)
         else { return newest }
         let wanted = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard let match = installed.first(where: { $0.version == wanted }) else {
-            throw .versionMissing(
-                wanted: wanted, found: installed.map(\.version), folder: dataFolder)
+            throw .versionMissing(wanted: wanted, found: installed.map(\.version), folder: data)
         }
         return match
     }

@@ -48,17 +48,18 @@ struct ServerUser: Sendable {
 
     /// The arguments that run `command` as the server's user.
     ///
-    /// - Parameter endingWithParent: whether the kernel is to send SIGINT, PostgreSQL's order for a
-    ///   fast shutdown, when the thread that spawned it ends.
+    /// - Parameter deathSignal: what the kernel sends it when the thread that started it ends. Giving
+    ///   up rights revokes what was asked of the kernel before, so that it is asked again.
     func arguments(
-        for command: [String], endingWithParent: Bool
+        for command: [String], deathSignal: String
     ) throws(EmbeddedPostgresError) -> [String] {
-        guard isDropped || endingWithParent else { return command }
+        guard isDropped else { return command }
         let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
             .first { FileManager.default.isExecutableFile(atPath: $0) }
         guard let setpriv else { throw .toolMissing("setpriv") }
-        let drop = isDropped ? ["--reuid=\(id)", "--regid=\(group)", "--init-groups"] : []
-        let end = endingWithParent ? ["--pdeathsig=INT"] : []
-        return [setpriv] + drop + end + ["--"] + command
+        return [
+            setpriv, "--reuid=\(id)", "--regid=\(group)", "--init-groups",
+            "--pdeathsig=\(deathSignal)", "--",
+        ] + command
     }
 }

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Foundation
+import Processes
 
 /// Other programs of this machine.
 enum Programs {
@@ -37,17 +38,10 @@ enum Programs {
 
     /// All that `path` prints; nil where it fails.
     static func output(of path: String, _ arguments: [String]) -> String? {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        let data = (try? output.fileHandleForReading.readToEnd()) ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { return nil }
-        return String(decoding: data, as: UTF8.self)
+        let command = ChildProcess.Command(
+            [path] + arguments, environment: ProcessInfo.processInfo.environment)
+        guard let printed = try? ChildProcess.printed(by: command), printed.exit == .exited(0)
+        else { return nil }
+        return String(decoding: printed.output, as: UTF8.self)
     }
 }

@@ -29,6 +29,9 @@ public final class FileLock: Sendable {
         _ = unsafe text.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
     }
 
+    /// Lets go of it before this object goes.
+    public func release() { flock(descriptor, LOCK_UN) }
+
     deinit { close(descriptor) }
 
     private static func number(in descriptor: CInt) -> Int32 {

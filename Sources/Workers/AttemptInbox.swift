@@ -1,4 +1,5 @@
 import Jobs
+import Processes
 import Synchronization
 
 /// All that reaches an attempt while it runs, in the order in which it came.

@@ -1,5 +1,6 @@
 package import FlywheelCore
 package import Jobs
+package import Processes
 
 /// Decides, from events and clock readings alone, what to do with the ranks of an attempt and how
 /// the attempt ended.

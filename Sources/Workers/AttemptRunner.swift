@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 import Jobs
 import Logging
+import Processes
 
 /// Runs one attempt on this node, from its folders to its end in the store.
 struct AttemptRunner: Sendable {
@@ -17,9 +18,10 @@ struct AttemptRunner: Sendable {
 
     private var lease: Lease { assignment.lease }
     private var patience: Patience { Patience(lease: lease, trust: trust, log: log) }
-    private var processes: MarkedProcesses {
-        MarkedProcesses(scope: folders.scope, fence: lease.fence.rawValue)
+    private var mark: AttemptMark {
+        AttemptMark(scope: folders.scope, fence: lease.fence.rawValue)
     }
+    private var processes: MarkedProcesses { mark.processes }
 
     /// Returns when nothing of the attempt is left on this machine but what its job may reuse.
     func run() async {
@@ -116,11 +118,11 @@ struct AttemptRunner: Sendable {
         let launch = RankLaunch(
             launcher: configuration.launcher, program: configuration.rankProgram,
             ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
-            sharedMemory: folders.sharedMemory(lease), mark: processes.mark,
+            sharedMemory: folders.sharedMemory(lease), mark: mark.value,
             extra: configuration.rankEnvironment)
         try trust.check(lease)
         let command = ChildProcess.Command(
-            arguments: launch.arguments,
+            launch.arguments,
             environment: launch.environment(from: ProcessInfo.processInfo.environment),
             folder: folders.attempt(lease), output: outputPath, errors: errorsPath)
         let child = try await ChildProcess.start(command)

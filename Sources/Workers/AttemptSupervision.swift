@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Jobs
+import Processes
 
 /// The loop between the launch of a gang and the moment when it has ended and all it reported has
 /// been written.

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+package import Processes
 
 /// What the end of a launcher that said nothing means: killed by somebody, or failed by itself.
 package enum ExitClassification: Equatable, Sendable {

@@ -1,5 +1,6 @@
 package import Foundation
 package import Jobs
+package import Processes
 import Synchronization
 
 /// Whether this worker may still act on its leases, and the hand that stops its ranks when not.

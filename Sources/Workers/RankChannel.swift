@@ -1,6 +1,6 @@
-import CProcess
 import Foundation
 import Jobs
+import Processes
 import Synchronization
 
 /// The worker's end of the Unix socket on which rank 0 speaks, a JSON line at a time.
@@ -9,10 +9,9 @@ import Synchronization
 /// rather than fill this process's memory.
 final class RankChannel: Sendable {
     static let lineBytesMax = 64 << 20
-    static let pathBytesMax = Int(cprocess_socket_path_max())
 
     private struct State {
-        var connection: Int32?
+        var connection: UnixConnection?
         /// Asked before anybody connected.
         var unsent: [RankRequest] = []
         var isClosing = false
@@ -21,21 +20,14 @@ final class RankChannel: Sendable {
     }
 
     private let state = Mutex(State())
-    private let listener: Int32
-    private let path: String
+    private let listener: UnixListener
 
     /// Listens at `path`; `take` is called for every event, and for every line that is none.
     init(
         path: String, isFull: @escaping @Sendable () -> Bool,
         take: @escaping @Sendable (Result<RankEvent, GarbledLine>) -> Void
     ) throws {
-        _ = unsafe unlink(path)
-        let listener = unsafe cprocess_listen(path)
-        guard listener >= 0 else {
-            throw SystemError(call: "listen on \(path)", number: -listener)
-        }
-        self.listener = listener
-        self.path = path
+        listener = try UnixListener(path: path)
         Thread.detachNewThread { self.serve(isFull: isFull, take: take) }
     }
 
@@ -67,15 +59,13 @@ final class RankChannel: Sendable {
     ) {
         while true {
             let isClosing = state.withLock(\.isClosing)
-            if cprocess_readable(listener, isClosing ? 0 : 100) > 0 {
-                let connection = cprocess_accept(listener)
-                if connection >= 0 { read(connection, isFull: isFull, take: take) }
+            if let connection = listener.accept(withinMilliseconds: isClosing ? 0 : 100) {
+                read(connection, isFull: isFull, take: take)
             } else if isClosing {
                 break
             }
         }
-        Glibc.close(listener)
-        _ = unsafe unlink(path)
+        listener.close()
         let waiters = state.withLock { state in
             state.isClosed = true
             defer { state.waiters = [] }
@@ -85,7 +75,7 @@ final class RankChannel: Sendable {
     }
 
     private func read(
-        _ connection: Int32, isFull: @Sendable () -> Bool,
+        _ connection: UnixConnection, isFull: @Sendable () -> Bool,
         take: @Sendable (Result<RankEvent, GarbledLine>) -> Void
     ) {
         state.withLock { state in
@@ -95,7 +85,7 @@ final class RankChannel: Sendable {
         }
         defer {
             state.withLock { $0.connection = nil }
-            Glibc.close(connection)
+            connection.close()
         }
         var lines = LineBuffer()
         var piece = [UInt8](repeating: 0, count: 1 << 16)
@@ -105,15 +95,12 @@ final class RankChannel: Sendable {
                 usleep(10_000)
                 continue
             }
-            guard cprocess_readable(connection, isClosing ? 0 : 100) > 0 else {
+            guard connection.isReadable(withinMilliseconds: isClosing ? 0 : 100) else {
                 if isClosing { return }
                 continue
             }
-            let count = unsafe piece.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(connection, buffer.baseAddress, buffer.count)
-            }
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 { return }
+            let count = connection.read(into: &piece)
+            if count == 0 { return }
             for line in lines.take(piece[..<count]) { take(Self.event(line)) }
             if lines.unfinishedCount > Self.lineBytesMax {
                 take(.failure(GarbledLine(beginning: "a line of more than 64 MiB")))
@@ -131,13 +118,10 @@ final class RankChannel: Sendable {
         }
     }
 
-    private static func write(_ request: RankRequest, to connection: Int32) {
+    private static func write(_ request: RankRequest, to connection: UnixConnection) {
         guard let text = try? JSONEncoder().encode(request) else { return }
-        let line = Array(text) + [UInt8(ascii: "\n")]
         // A rank that has gone cannot be asked; its end is noticed elsewhere.
-        _ = unsafe line.withUnsafeBytes { bytes in
-            unsafe cprocess_send(connection, bytes.baseAddress, bytes.count)
-        }
+        connection.send(Array(text) + [UInt8(ascii: "\n")])
     }
 }
 

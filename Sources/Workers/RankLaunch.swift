@@ -13,7 +13,7 @@ package struct RankLaunch: Sendable {
     package var temporary: String
     /// Where ranks share memory; removed with the attempt, whatever killed it.
     package var sharedMemory: String
-    /// `MarkedProcesses.variable`'s value.
+    /// `AttemptMark.variable`'s value.
     package var mark: String
     /// Added to the environment as configured.
     package var extra: [String: String]
@@ -60,7 +60,7 @@ package struct RankLaunch: Sendable {
         environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
         environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
         environment.merge(extra) { _, configured in configured }
-        environment[MarkedProcesses.variable] = mark
+        environment[AttemptMark.variable] = mark
         return environment
     }
 }

@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 public import Jobs
 public import Logging
+import Processes
 
 /// Speaks for a node: takes jobs from the store, runs their ranks, reports, and stops all of it the
 /// moment it cannot be sure that they are still its own.
@@ -66,7 +67,7 @@ public struct Worker: Sendable {
 
     /// Ends what an earlier life, or an earlier process, left running, and removes its files.
     private func clearLeftovers() {
-        if !MarkedProcesses(allOf: folders.scope).kill() {
+        if !AttemptMark.processes(allOf: folders.scope).kill() {
             log.error("processes of an earlier life could not be killed")
         }
         folders.sweep()

@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Jobs
+import Processes
 
 /// Where a worker keeps what.
 ///
@@ -25,12 +26,12 @@ struct WorkerFolders: Sendable {
         // The longest fence has 19 digits.
         let longest = "/9223372036854775807/socket".utf8.count
         let fitting = choices.first { path in
-            path.utf8.count + longest <= RankChannel.pathBytesMax && Self.make(path)
+            path.utf8.count + longest <= UnixListener.pathBytesMax && Self.make(path)
         }
         guard let fitting else {
             throw InputError(
                 "no folder for sockets: \(choices.joined(separator: ", ")) cannot be made or is "
-                    + "longer than \(RankChannel.pathBytesMax - longest) bytes",
+                    + "longer than \(UnixListener.pathBytesMax - longest) bytes",
                 remedy: "The worker did not start. Choose a shorter FLYWHEEL_HOME.")
         }
         run = fitting

@@ -6,7 +6,7 @@ import Stores
 import Synchronization
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 /// All drills share the machine's cores, so they take turns.
 @Suite(.serialized) struct Drills {}
@@ -84,7 +84,7 @@ final class Cluster: Sendable {
         let path = "\(home)/\(log).log"
         let child = try await ChildProcess.start(
             .init(
-                arguments: [Self.executable] + arguments, environment: environment, folder: home,
+                [Self.executable] + arguments, environment: environment, folder: home,
                 output: path, errors: path))
         started.withLock { $0.append(child) }
         return child
@@ -146,7 +146,7 @@ final class Cluster: Sendable {
         }
         let child = try await ChildProcess.start(
             .init(
-                arguments: [Self.executable] + arguments, environment: environment, folder: home,
+                [Self.executable] + arguments, environment: environment, folder: home,
                 output: output, errors: errors))
         let exit = await child.exit()
         return Answer(

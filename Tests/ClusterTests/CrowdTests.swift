@@ -4,7 +4,7 @@ import Postgres
 import Stores
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 extension Drills {
     @Suite struct Crowds {

@@ -4,7 +4,7 @@ import Jobs
 import Postgres
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 extension Drills {
     @Suite struct Freezes {

@@ -5,7 +5,7 @@ import Jobs
 import Postgres
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 /// Whose PostgreSQL `flywheel up` uses.
 enum Server: String, CaseIterable {
@@ -133,7 +133,7 @@ extension Cluster {
     }
 
     /// Starts `flywheel up` and waits for its worker.
-    func startHousehold() async throws -> Workers.ChildProcess {
+    func startHousehold() async throws -> ChildProcess {
         let began = ContinuousClock.now
         // One that does not wait for a server that is not there yet.
         let pool = Pool(

@@ -4,7 +4,7 @@ import Jobs
 import Synchronization
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 /// The digest of the lesson's weights when nothing disturbs the training; computed once.
 actor UndisturbedDigest {

@@ -3,7 +3,7 @@ import Foundation
 import Postgres
 import TestSupport
 import Testing
-import Workers
+import Processes
 
 extension Drills {
     @Suite struct Steering {

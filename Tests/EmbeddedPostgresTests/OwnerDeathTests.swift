@@ -1,6 +1,7 @@
 import EmbeddedPostgres
 import Foundation
 import Postgres
+import Processes
 import TestSupport
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
                 defer { pool.close() }
                 try await pool.execute("CREATE TABLE kept AS SELECT 42 AS n")
             }
-            let orphan = try startOrphan(home)
+            let orphan = try await startOrphan(home)
             let data = home + "/postgres/data"
             #expect(Postmaster.isServer(orphan, of: data))
             let kept = try await valueKept(home)
@@ -51,17 +52,20 @@ import Testing
     }
 
     /// Starts a server on `home` that nobody owns, as one would be that missed its owner's death.
-    private func startOrphan(_ home: String) throws -> pid_t {
+    private func startOrphan(_ home: String) async throws -> pid_t {
         let data = home + "/postgres/data"
-        let programs = try ServerPrograms.suitable(forData: data, path: nil)
+        let programs = try ServerPrograms.suitable(forHome: home, path: nil)
         let control = [
             programs.folder + "/pg_ctl", "start", "-w", "-D", data, "-l", "/dev/null",
             "-o", "-h '' -k \(home)/postgres/socket",
         ]
         let rights = getuid() == 0 ? ["/usr/sbin/runuser", "-u", "postgres", "--"] : []
-        let process = try ChildProcess(rights + control, folder: home, log: home + "/pg_ctl.log")
-        process.waitForEnd()
-        try #require(process.reap() == 0)
+        let log = home + "/pg_ctl.log"
+        let starting = try await ChildProcess.start(
+            .init(
+                rights + control, environment: ["PATH": "/usr/bin:/bin"], folder: home,
+                output: log, errors: log, deathSignal: nil))
+        try #require(await starting.exit() == .exited(0))
         return try #require(Postmaster(data: data)).process
     }
 

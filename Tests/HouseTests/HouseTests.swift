@@ -21,7 +21,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
     @Test(arguments: [
         ("CPostgres", ["Sources/Postgres"]), ("CMPI", ["Sources/CollectivesMPI"]),
         ("CKernels", ["Sources/Tensors", "Tests/TensorsTests"]),
-        ("CMigrations", ["Sources/Stores"]),
+        ("CMigrations", ["Sources/Stores"]), ("CProcess", ["Sources/Processes"]),
     ])
     func `a C library has one importer`(library: String, importers: [String]) throws {
         for file in try files(in: "Sources", suffix: ".swift")
@@ -39,7 +39,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
             ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Generation", "Datasets"],
             ["Models", "Tokenizers", "Jobs"],
             ["Artifacts", "Collectives", "Tensors", "EmbeddedPostgres", "Postgres"],
-            ["FlywheelCore"],
+            ["FlywheelCore", "Processes"],
         ]
         let floor = Dictionary(
             uniqueKeysWithValues: floors.enumerated().flatMap { height, modules in

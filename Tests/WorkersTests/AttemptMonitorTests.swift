@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Jobs
+import Processes
 import Testing
 import Workers
 

@@ -2,6 +2,7 @@ import Foundation
 import Jobs
 import Logging
 import Postgres
+import Processes
 import Stores
 import TestSupport
 import Testing

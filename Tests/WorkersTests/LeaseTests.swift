@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 import Jobs
 import Postgres
+import Processes
 import TestSupport
 import Testing
 import Workers

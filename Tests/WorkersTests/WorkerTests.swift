@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 import Jobs
 import Postgres
+import Processes
 import Synchronization
 import TestSupport
 import Testing
@@ -221,14 +222,12 @@ import Workers
         try await Yard.lend { yard in
             let leftover = try await ChildProcess.start(
                 .init(
-                    arguments: ["/bin/sleep", "1000"],
-                    environment: ["FLYWHEEL_ATTEMPT": "\(yard.scope):7"], folder: yard.home,
-                    output: "/dev/null", errors: "/dev/null"))
+                    ["/bin/sleep", "1000"],
+                    environment: ["FLYWHEEL_ATTEMPT": "\(yard.scope):7"]))
             let other = try await ChildProcess.start(
                 .init(
-                    arguments: ["/bin/sleep", "1000"],
-                    environment: ["FLYWHEEL_ATTEMPT": "another:7"], folder: yard.home,
-                    output: "/dev/null", errors: "/dev/null"))
+                    ["/bin/sleep", "1000"],
+                    environment: ["FLYWHEEL_ATTEMPT": "another:7"]))
             // Another worker of the same home may be running.
             for (name, owner) in [("attempt-7", yard.scope), ("attempt-8", "another")] {
                 let folder = yard.home + "/jobs/5/" + name

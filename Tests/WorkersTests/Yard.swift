@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Logging
 import Postgres
+import Processes
 import Stores
 import Synchronization
 import TestSupport
@@ -39,7 +40,7 @@ struct Yard: Sendable {
     }
 
     /// Every process of this yard's attempts.
-    var processes: MarkedProcesses { MarkedProcesses(allOf: scope) }
+    var processes: MarkedProcesses { AttemptMark.processes(allOf: scope) }
 
     var scope: String { WorkerScope.name(home: home, node: "a") }
 

@@ -4,11 +4,11 @@
 #include <sys/types.h>
 
 // Starts `arguments[0]` in `folder` as the leader of its own process group, with exactly
-// `environment`, standard input from /dev/null, output and error to the given descriptors, and no
-// other descriptor. The kernel kills it (SIGKILL) when the calling *thread* ends, so that thread
-// must wait for it. Returns 0 and sets `pid`, or returns the errno of what failed.
+// `environment`, standard input, output and error from the given descriptors, and no other
+// descriptor. The kernel sends it `death_signal`, unless that is 0, when the calling *thread* ends,
+// so that thread must wait for it. Returns 0 and sets `pid`, or returns the errno of what failed.
 int cprocess_spawn(char *const arguments[], char *const environment[], const char *folder,
-                   int output, int error, pid_t *pid);
+                   const int standard[3], int death_signal, pid_t *pid);
 
 // Blocks until `pid`, a child, has ended, and leaves it unreaped. 0, or an errno.
 int cprocess_wait(pid_t pid);
@@ -21,6 +21,9 @@ int cprocess_open(pid_t pid);
 
 // Sends `signal` to the process behind the descriptor. 0, or an errno.
 int cprocess_signal(int process, int signal);
+
+// The reading and the writing end of a pipe, closed on exec. 0, or an errno.
+int cprocess_pipe(int ends[2]);
 
 // A Unix stream socket listening at `path`, closed on exec; or minus an errno.
 int cprocess_listen(const char *path);

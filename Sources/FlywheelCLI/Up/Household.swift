@@ -3,8 +3,8 @@ import FlywheelCore
 import Foundation
 import Logging
 import Postgres
+import Processes
 import Stores
-import Workers
 
 /// Everything that one machine needs, as children of this process: `flywheel up`.
 ///
@@ -102,7 +102,7 @@ struct Household: Sendable {
         while !Task.isCancelled {
             let began = ContinuousClock.now
             do {
-                let child = try await Workers.ChildProcess.start(command(name, arguments))
+                let child = try await ChildProcess.start(command(name, arguments))
                 let exit = await withTaskCancellationHandler {
                     await child.exit()
                 } onCancel: {
@@ -122,12 +122,12 @@ struct Household: Sendable {
 
     private func logFile(_ name: String) -> String { "\(environment.home)/\(name).log" }
 
-    private func command(_ name: String, _ arguments: [String]) -> Workers.ChildProcess.Command {
+    private func command(_ name: String, _ arguments: [String]) -> ChildProcess.Command {
         let executable =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             ?? CommandLine.arguments[0]
-        return Workers.ChildProcess.Command(
-            arguments: [executable] + arguments, environment: ProcessInfo.processInfo.environment,
+        return ChildProcess.Command(
+            [executable] + arguments, environment: ProcessInfo.processInfo.environment,
             folder: environment.home, output: logFile(name), errors: logFile(name))
     }
 }

@@ -1,24 +1,18 @@
 import CProcess
 import Foundation
 
-/// The processes of an attempt, found by a mark in their environment.
+/// The processes of this machine that carry a mark in their environment.
 ///
-/// Open MPI puts every rank in a process group of its own, and a rank outlives its `mpirun` when
-/// that is killed; the mark is inherited by all of them, survives a restart of the worker, and
-/// cannot be reused as a process number can.
+/// A mark is inherited by children, survives a restart of whoever set it, and cannot be reused as a
+/// process number can.
 package struct MarkedProcesses: Sendable {
-    package static let variable = "FLYWHEEL_ATTEMPT"
-
-    /// `<scope>:<fence>`, or `<scope>:` for every attempt of the scope.
-    package let mark: String
+    private let wanted: [UInt8]
     private let isPrefix: Bool
 
-    package init(scope: String, fence: Int64) {
-        (mark, isPrefix) = ("\(scope):\(fence)", false)
-    }
-
-    package init(allOf scope: String) {
-        (mark, isPrefix) = ("\(scope):", true)
+    /// Those started with `variable=value`, or with a value that begins so.
+    package init(_ variable: String, _ value: String, isPrefix: Bool = false) {
+        wanted = Array("\(variable)=\(value)".utf8)
+        self.isPrefix = isPrefix
     }
 
     /// Kills all of them at once, and again until none is left; false if some would not die.
@@ -55,7 +49,6 @@ package struct MarkedProcesses: Sendable {
         guard let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else {
             return false
         }
-        let wanted = "\(Self.variable)=\(mark)".utf8
         return environment.split(separator: 0).contains { entry in
             isPrefix ? entry.starts(with: wanted) : entry.elementsEqual(wanted)
         }
