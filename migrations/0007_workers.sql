@@ -168,6 +168,12 @@ BEGIN
     END IF;
 END $$;
 
+-- Those of `jobs` that are over: what a worker still keeps for them can go.
+CREATE FUNCTION flywheel.ended_among(jobs bigint[]) RETURNS SETOF bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    SELECT id FROM job WHERE id = ANY (jobs) AND finished_at IS NOT NULL
+$$;
+
 -- An operator's word on a node: 'draining' takes no new work, 'up' takes some again.
 CREATE FUNCTION flywheel.set_node(wanted text, new_state text, why text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$

@@ -160,7 +160,7 @@ GRANT EXECUTE ON FUNCTION flywheel.submit, flywheel.cancel, flywheel.pause, flyw
     flywheel.retry, flywheel.add_dataset, flywheel.add_model, flywheel.promote,
     flywheel.rollback_model, flywheel.set_node TO flywheel_user;
 GRANT EXECUTE ON FUNCTION flywheel.register, flywheel.renew, flywheel.claim, flywheel.drain_worker,
-    flywheel.member_ready, flywheel.started, flywheel.record_progress, flywheel.record_steps,
+    flywheel.ended_among, flywheel.member_ready, flywheel.started, flywheel.record_progress, flywheel.record_steps,
     flywheel.record_metric, flywheel.record_checkpoint, flywheel.record_log, flywheel.finish,
     flywheel.fail, flywheel.leave, flywheel.take_lead, flywheel.coordination_grants, flywheel.abdicate, flywheel.scheduling_snapshot,
     flywheel.admit, flywheel.explain, flywheel.end_backoffs, flywheel.expired_workers, flywheel.reap,

@@ -23,6 +23,8 @@ public protocol JobStore: Sendable {
     /// Jobs of a single rank, in order, for a worker with free slots.
     func claim(for worker: UUID, atMost: Int) async throws -> [Assignment]
     func drain(_ worker: UUID, isFinal: Bool) async throws
+    /// Those of these jobs that are over, for ever; not those that the store does not know.
+    func ended(among jobs: [JobID]) async throws -> [JobID]
 
     // Holders of a lease.
     /// True: every member is ready and this worker leads, so it launches the ranks.

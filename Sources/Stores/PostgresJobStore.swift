@@ -54,6 +54,12 @@ extension PostgresJobStore {
     public func drain(_ worker: UUID, isFinal: Bool) async throws {
         try await run("SELECT flywheel.drain_worker(\(worker), \(isFinal))")
     }
+
+    public func ended(among jobs: [JobID]) async throws -> [JobID] {
+        try await pool.values(
+            "SELECT flywheel.ended_among(\(jobs.map(\.rawValue)))", as: Int64.self
+        ).map(JobID.init(rawValue:))
+    }
 }
 
 // MARK: Holders of a lease

@@ -50,6 +50,11 @@ public struct Worker: Sendable {
     private func work(_ shutdown: ShutdownRequest, _ bell: NudgeBell) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await bell.listen(to: .workers, of: store) }
+            group.addTask {
+                let sweep = FolderSweep(
+                    store: store, folders: folders, interval: configuration.sweepInterval, log: log)
+                await sweep.run()
+            }
             while !shutdown.isRequested {
                 clearLeftovers()
                 guard let trust = await register(shutdown, bell) else { break }

@@ -25,6 +25,8 @@ public struct WorkerConfiguration: Sendable {
     /// How much of an attempt's output the store keeps.
     public var logBytesMax = 1 << 20
 
+    /// Between looks for folders of jobs that are over.
+    package var sweepInterval: Duration = .seconds(600)
     package var timings = AttemptTimings()
     /// Between polls of an idle worker.
     package var idlePoll: ClosedRange<Double> = 1...2

@@ -68,6 +68,12 @@ struct WorkerFolders: Sendable {
         }
     }
 
+    /// The jobs that have a folder here.
+    var jobs: [JobID] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(home)/jobs")) ?? []
+        return names.compactMap { Int64($0) }.map(JobID.init(rawValue:))
+    }
+
     func removeJob(_ job: JobID) { try? FileManager.default.removeItem(atPath: self.job(job)) }
 
     /// Removes what earlier lives of this worker left: sockets, shared memory, attempts' folders.

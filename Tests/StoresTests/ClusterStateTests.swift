@@ -220,6 +220,42 @@ import Testing
         }
     }
 
+    @Test func `a worker asks which of the jobs it knows are over, and nothing else of them`()
+        async throws
+    {
+        try await withQueue { queue in
+            var jobs: [JobID] = []
+            for name in ["done", "failed", "cancelled", "paused", "queued", "running"] {
+                jobs.append(try await queue.submit(name))
+            }
+            _ = try await queue.store.cancel(jobs[2])
+            _ = try await queue.store.pause(jobs[3])
+            let worker = try await queue.worker(slots: 2)
+            let leases = try await queue.store.claim(for: worker, atMost: 2).map(\.lease)
+            try #require(leases.map(\.job) == Array(jobs[..<2]))
+            #expect(try await queue.store.ended(among: jobs) == [jobs[2]])
+            _ = try await queue.store.finish(leases[0], outcome: Outcome(result: [:]))
+            _ = try await queue.store.fail(leases[1], .input, reason: "bad")
+            _ = try await queue.claimOne(for: worker)
+            let unknown = JobID(rawValue: 4711)
+            let ended = try await queue.store.ended(among: jobs + [unknown])
+            #expect(Set(ended) == Set(jobs[..<3]))
+            #expect(try await queue.store.ended(among: [jobs[0], unknown]) == [jobs[0]])
+            #expect(try await queue.store.ended(among: []) == [])
+
+            try await queue.pool.withConnection { connection in
+                try await connection.execute("SET ROLE flywheel_worker")
+                let ended = try await connection.values(
+                    "SELECT flywheel.ended_among(ARRAY[\(jobs[0])::bigint])", as: Int64.self)
+                #expect(ended == [jobs[0].rawValue])
+                await #expect(throws: PostgresError.self) {
+                    try await connection.query("SELECT * FROM flywheel.job")
+                }
+                try await connection.execute("RESET ROLE")
+            }
+        }
+    }
+
     @Test func `every view is documented`() async throws {
         try await withQueue { queue in
             let silent = try await queue.pool.values(

@@ -66,6 +66,9 @@ final class FlakyStore: JobStore {
     func drain(_ worker: UUID, isFinal: Bool) async throws {
         try await through { try await store.drain(worker, isFinal: isFinal) }
     }
+    func ended(among jobs: [JobID]) async throws -> [JobID] {
+        try await through { try await store.ended(among: jobs) }
+    }
     func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool {
         try await through { try await store.memberReady(lease, worker: worker) }
     }

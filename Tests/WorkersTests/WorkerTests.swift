@@ -83,6 +83,39 @@ import Workers
         }
     }
 
+    @Test func `removes the folders of jobs that ended without it, and no others`() async throws {
+        try await Yard.lend { yard in
+            let cancelled = try await yard.submit("started 1000; steps 1000 0.03; done")
+            let kept = try await yard.submit("started 1000; steps 1000 0.03; done")
+            var configuration = yard.configuration()
+            configuration.sweepInterval = .milliseconds(100)
+            try await yard.withWorker(configuration) {
+                for job in [cancelled, kept] {
+                    try await yard.eventually("it steps") { try await yard.steps(job) > 2 }
+                    _ = try await yard.store.pause(job)
+                    try await yard.reach(job, .paused)
+                    #expect(yard.exists("/jobs/\(job)"))
+                }
+                #expect(try await yard.store.cancel(cancelled) == .cancelled)
+                try await yard.eventually("its folder is gone") {
+                    !yard.exists("/jobs/\(cancelled)")
+                }
+                #expect(yard.exists("/jobs/\(kept)"))
+            }
+            #expect(try await yard.store.cancel(kept) == .cancelled)
+            let unknown = yard.home + "/jobs/4711"
+            try FileManager.default.createDirectory(
+                atPath: unknown, withIntermediateDirectories: true)
+            // Long enough that only the sweep at the start can be what does it.
+            configuration.sweepInterval = .seconds(600)
+            try await yard.withWorker(configuration) {
+                try await yard.eventually("its folder is gone") { !yard.exists("/jobs/\(kept)") }
+            }
+            #expect(
+                yard.exists("/jobs/4711"), "the store does not know it, so it says nothing of it")
+        }
+    }
+
     @Test func `stops ranks that do not obey`() async throws {
         try await Yard.lend { yard in
             let job = try await yard.submit("started 10; deaf")
