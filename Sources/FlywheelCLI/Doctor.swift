@@ -1,3 +1,4 @@
+import EmbeddedPostgres
 import FlywheelCore
 import Foundation
 
@@ -88,21 +89,26 @@ struct Doctor {
     // MARK: Programs and libraries
 
     private var server: Finding {
-        let root = "/usr/lib/postgresql"
-        let installed = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [])
-            .compactMap { Int($0) }.sorted(by: >).map { "\(root)/\($0)/bin/postgres" }
-            .filter { FileManager.default.isExecutableFile(atPath: $0) }
-        if let path = installed.first ?? Programs.path(of: "postgres"),
-            let version = Programs.firstLine(of: path, "--version")
-        {
-            return .found("postgresql", "\(version), \(path)")
+        let path = ProcessInfo.processInfo.environment["PATH"]
+        do {
+            let server = try ServerPrograms.suitable(forHome: environment.home, path: path).postgres
+            guard let version = Programs.firstLine(of: server, "--version") else {
+                return .missing("postgresql", "\(server) does not run", "Install it again.")
+            }
+            return .found("postgresql", "\(version), \(server)")
+        } catch {
+            guard environment.databaseURL == nil else {
+                return .absent("postgresql", "no server here; FLYWHEEL_DATABASE_URL names another")
+            }
+            if case .versionMissing(let wanted, _, let data) = error {
+                return .missing(
+                    "postgresql", "\(data) was made by version \(wanted), which is not installed",
+                    "apt-get install postgresql-\(wanted)")
+            }
+            return .missing(
+                "postgresql", "no server found",
+                "apt-get install postgresql, or set FLYWHEEL_DATABASE_URL to a server that runs.")
         }
-        if environment.databaseURL != nil {
-            return .absent("postgresql", "no server here; FLYWHEEL_DATABASE_URL names another")
-        }
-        return .missing(
-            "postgresql", "no server found",
-            "apt-get install postgresql, or set FLYWHEEL_DATABASE_URL to a server that runs.")
     }
 
     private var clientLibrary: Finding {
