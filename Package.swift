@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What every Swift target of ours is compiled with. Under CI a warning is an error.
+/// What every Swift target of ours is compiled with.
+///
+/// Under CI a warning is an error.
 let strict: [SwiftSetting] =
     [
         .enableUpcomingFeature("ExistentialAny"),

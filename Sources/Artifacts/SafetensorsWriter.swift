@@ -26,7 +26,8 @@ public struct SafetensorsWriter {
     ) -> Digest {
         var digester = Digester()
         digester.update(unsafe header(tensors, metadata))
-        for unsafe tensor in unsafe tensors {
+        for index in unsafe tensors.indices {
+            let tensor = unsafe tensors[index]
             unsafe digester.update(UnsafeRawBufferPointer(tensor.values))
         }
         return digester.finish()

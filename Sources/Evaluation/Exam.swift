@@ -8,7 +8,7 @@ public import Tokenizers
 
 /// Whoever sits an exam: a model with what it takes to ask it in words.
 public struct Examinee {
-    /// `name@version`
+    /// What people call it: `name@version`.
     public var name: String
     public var model: Llama
     public var tokenizer: Tokenizer
@@ -87,7 +87,9 @@ public struct Exam: Sendable {
                 min(done + Self.roundQuestions * world.ranks, questions.count), questions.count)
         }
         let gathered = try world.gather(Array(try JSONEncoder().encode(answered)))
-        let answersByRank = try gathered.map { try JSONDecoder().decode([String].self, from: Data($0)) }
+        let answersByRank = try gathered.map {
+            try JSONDecoder().decode([String].self, from: Data($0))
+        }
         guard world.rank == 0 else { return [] }
         return questions.indices.map { index in
             let answer = answersByRank[index % world.ranks][index / world.ranks]

@@ -55,7 +55,7 @@ public struct Gate: Sendable, Equatable {
 }
 
 extension Interval {
-    /// `0.823 [0.806, 0.839]`
+    /// As people read it: `0.823 [0.806, 0.839]`.
     public var shown: String { "\(fixed(value, 3)) [\(fixed(low, 3)), \(fixed(high, 3))]" }
 
     /// `+1.2 [-0.3, +2.7]`, in percentage points.

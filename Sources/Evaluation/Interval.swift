@@ -13,8 +13,9 @@ public struct Interval: Sendable, Equatable, Codable {
     /// The 97.5 % point of the normal distribution.
     static let z = 1.959_963_984_540_054
 
-    /// A share of `right` out of `n`, with Wilson's score interval (Wilson 1927), which stays within
-    /// 0…1 and is sound for few rows too. `n` is at least 1.
+    /// A share of `right` out of `n`, with Wilson's score interval (Wilson 1927).
+    ///
+    /// It stays within 0…1 and is sound for few rows too. `n` is at least 1.
     public static func wilson(right: Int, of n: Int) -> Self {
         precondition(n > 0 && (0...n).contains(right), "a share needs rows to be a share of")
         let (p, n) = (Double(right) / Double(n), Double(n))

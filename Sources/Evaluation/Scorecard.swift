@@ -1,9 +1,9 @@
 /// What an exam found about one model.
 public struct Scorecard: Sendable, Equatable, Codable {
-    /// `name@version`
+    /// What people call it: `name@version`.
     public var model: String
     public var metric: String
-    /// Which rows: `all`.
+    /// Which rows: `all` of them.
     public var slice: String
     public var interval: Interval
     public var n: Int

@@ -134,7 +134,9 @@ extension JSONValue {
 }
 
 extension JSONValue {
-    /// An object with the members of both; those of `other` win. Other values are replaced whole.
+    /// An object with the members of both; those of `other` win.
+    ///
+    /// Other values are replaced whole.
     public func merging(_ other: [String: JSONValue]) -> JSONValue {
         .object((object ?? [:]).merging(other) { _, new in new })
     }

@@ -149,7 +149,7 @@ public struct ModelRecord: Sendable, Codable, Equatable {
     public var parameters: Int64
     public var stage: String
 
-    /// `name@version`
+    /// What people call it: `name@version`.
     public var title: String { "\(name)@\(version)" }
 
     enum CodingKeys: String, CodingKey {

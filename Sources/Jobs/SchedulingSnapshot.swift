@@ -1,0 +1,57 @@
+public import struct Foundation.UUID
+
+/// What there is to place, and where.
+public struct SchedulingSnapshot: Sendable, Codable, Equatable {
+    public struct Waiting: Sendable, Codable, Equatable {
+        public var job: JobID
+        public var priority: Int
+        public var ranksMin: Int
+        public var ranksMax: Int
+        public var slotsPerRank: Int
+        public var labels: [String: String]
+        public var numericProfile: String?
+        public var waitingFor: String?
+    }
+
+    public struct Node: Sendable, Codable, Equatable {
+        public var name: String
+        public var incarnation: UUID
+        public var slots: Int
+        public var freeSlots: Int
+        public var labels: [String: String]
+        public var numericProfile: String
+        public var reservedFor: JobID?
+    }
+
+    /// In the order in which they should start.
+    public var queue: [Waiting]
+    public var nodes: [Node]
+
+    public init(queue: [Waiting], nodes: [Node]) {
+        self.queue = queue
+        self.nodes = nodes
+    }
+}
+
+/// Some ranks of a gang, on one node.
+///
+/// The first member leads.
+public struct GangMember: Sendable, Codable, Equatable {
+    public var node: String
+    public var incarnation: UUID
+    public var firstRank: Int
+    public var rankCount: Int
+
+    public init(node: String, incarnation: UUID, firstRank: Int, rankCount: Int) {
+        self.node = node
+        self.incarnation = incarnation
+        self.firstRank = firstRank
+        self.rankCount = rankCount
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case node, incarnation
+        case firstRank = "first_rank"
+        case rankCount = "rank_count"
+    }
+}
