@@ -197,14 +197,17 @@ final class Cluster: Sendable {
         }
     }
 
+    /// Where a job stands; asked again where a drill has just ended the server that was to answer.
     func standing(of job: JobID) async throws -> Standing {
-        let row = try #require(
-            try await pool.first(
+        let found = try await pool.retrying { connection in
+            try await connection.first(
                 """
                 SELECT state, coalesce((SELECT max(step) FROM flywheel.training_steps
                                         WHERE job_id = jobs.id), 0), attempt, error
                 FROM flywheel.jobs WHERE id = \(job)
-                """))
+                """)
+        }
+        let row = try #require(found)
         return Standing(
             state: try row.decode(at: 0), step: try row.decode(at: 1),
             attempt: try row.decode(at: 2), error: try row.decode(at: 3))

@@ -95,9 +95,9 @@ extension Drills {
                         try ProcessEntry.tree(of: up.pid).dropFirst().first { entry in
                             try entry.arguments.contains { $0.hasSuffix(victim) }
                         }, "no \(victim)")
+                    let step = try await cluster.standing(of: job).step
                     kill(process.id, SIGKILL)
                     let killed = ContinuousClock.now
-                    let step = try await cluster.standing(of: job).step
                     try await poll(for: "a step after \(victim) was killed") {
                         try await cluster.standing(of: job)
                     } until: {

@@ -256,6 +256,15 @@ import Testing
         }
     }
 
+    @Test func `a person's query may call its columns as it likes`() async throws {
+        try await withQueue { queue in
+            let text = try await Views(queue.pool).answer(
+                to: "SELECT 1 AS answer, 2 AS row_to_json, 3 AS flywheel; ")
+            let rows = try JSONValue(parsing: Array(text.utf8))
+            #expect(rows == [["answer": 1, "row_to_json": 2, "flywheel": 3]])
+        }
+    }
+
     @Test func `every view is documented`() async throws {
         try await withQueue { queue in
             let silent = try await queue.pool.values(
