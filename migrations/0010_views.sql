@@ -4,7 +4,7 @@ SELECT j.id, j.name, j.kind, j.state, j.want, j.tenant, j.priority, j.attempts A
        coalesce(g.ranks, j.ranks_max) AS ranks,
        CASE WHEN j.state = 'succeeded' THEN 1
             WHEN g.steps_total > 0 THEN round(g.step::numeric / g.steps_total, 4)
-            WHEN g.total > 0 THEN round(g.done::numeric / g.total, 4) END AS progress,
+            WHEN g.total > 0 AND j.state IN ('leased', 'running') THEN round(g.done::numeric / g.total, 4) END AS progress,
        CASE j.state
             WHEN 'held' THEN 'job ' || (SELECT string_agg(d.parent::text, ', ' ORDER BY d.parent)
                 FROM flywheel.job_dep d JOIN flywheel.job p ON p.id = d.parent
@@ -74,7 +74,8 @@ COMMENT ON VIEW flywheel.promotions IS 'Every change of the model that a name me
 CREATE VIEW flywheel.scorecards AS
 SELECT s.evaluation_id, e.job_id, m.name || '@' || m.version AS model,
        i.name || '@' || i.version AS incumbent, s.metric, s.slice, s.value, s.low, s.high, s.n,
-       CASE WHEN e.is_passed THEN 'passed' ELSE 'refused' END AS verdict, e.sentence,
+       CASE WHEN s.model_id <> e.model_id THEN 'incumbent' WHEN e.is_passed THEN 'passed'
+            ELSE 'refused' END AS verdict, e.sentence,
        e.dataset_digest, e.at
 FROM flywheel.scorecard s JOIN flywheel.evaluation e ON e.id = s.evaluation_id
 JOIN flywheel.model m ON m.id = s.model_id LEFT JOIN flywheel.model i ON i.id = e.incumbent_id;

@@ -23,6 +23,7 @@ struct RowReader {
             guard let text = given.string ?? given.integer.map({ String($0) }) else {
                 throw error("id", "neither a string nor a whole number")
             }
+            guard !text.utf8.contains(0) else { throw error("id", "it holds the character U+0000") }
             id = text
         }
         var weight: Float = 1

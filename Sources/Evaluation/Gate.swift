@@ -12,10 +12,13 @@ public struct Gate: Sendable, Equatable {
     public var metric: String
     /// How much worse than the incumbent is still good enough.
     public var margin: Double
+    /// What the lower end of the candidate's own interval must reach, incumbent or none.
+    public var atLeast: Double
 
-    public init(metric: String, margin: Double) {
+    public init(metric: String, margin: Double, atLeast: Double = 0) {
         self.metric = metric
         self.margin = margin
+        self.atLeast = atLeast
     }
 
     /// - Parameters:
@@ -26,6 +29,14 @@ public struct Gate: Sendable, Equatable {
     ) -> Decision {
         let n = candidate.scores.count
         let own = Interval.wilson(right: candidate.scores.count { $0 == 1 }, of: n)
+        guard own.low >= atLeast else {
+            return Decision(
+                isPassed: false,
+                sentence: """
+                    \(candidate.name) has \(metric) \(own.shown) on \(n) rows, which may be less than the \
+                    \(fixed(atLeast, 3)) asked for, so it was refused and nothing was promoted.
+                    """)
+        }
         guard let incumbent else {
             return Decision(
                 isPassed: true,

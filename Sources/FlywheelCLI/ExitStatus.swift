@@ -27,8 +27,19 @@ enum ExitStatus: Int32, Error {
         case let error as ServiceUnavailable: (.unavailable, error.description)
         case let error as EmbeddedPostgresError: (.unavailable, error.description)
         case is CancellationError: (.interrupted, nil)
+        case let error as CocoaError: (.input, sentence(of: error))
         default: (.failed, "\(error)")
         }
+    }
+
+    /// What Foundation could not do with a file, as a sentence.
+    private static func sentence(of error: CocoaError) -> String {
+        let path = error.filePath ?? error.url?.path ?? "a file"
+        let underlying = error.underlying as? POSIXError
+        let problem =
+            underlying.map { unsafe String(cString: strerror($0.code.rawValue)) }
+            ?? error.localizedDescription
+        return "\(path): \(problem). Nothing more was done; check the path and its permissions."
     }
 
     /// Prints what is to be said of `error` and ends the process.

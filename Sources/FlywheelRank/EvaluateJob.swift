@@ -91,7 +91,9 @@ struct EvaluateJob {
 
     /// The examination as the store takes it.
     private func result(_ candidate: Sitting, _ incumbent: Sitting?) throws -> JSONValue {
-        let gate = specification.gate.map { Gate(metric: $0.metric.rawValue, margin: $0.margin) }
+        let gate = specification.gate.map {
+            Gate(metric: $0.metric.rawValue, margin: $0.margin, atLeast: $0.atLeast)
+        }
         let decision = gate?.decide(
             candidate: (candidate.name, candidate.verdicts.map(\.score)),
             incumbent: incumbent.map { ($0.name, $0.verdicts.map(\.score)) })
@@ -100,7 +102,8 @@ struct EvaluateJob {
             "model": .string(candidate.name),
             "incumbent": incumbent.map { .string($0.name) } ?? .null,
             "is_passed": .boolean(decision?.isPassed ?? false),
-            "promotes": .boolean(specification.gate?.promote ?? false),
+            "promotes": .boolean(
+                (specification.gate?.promote ?? false) && (decision?.isPassed ?? false)),
             "sentence": .string(
                 decision?.sentence ?? "No gate was asked for, so nothing was promoted."),
             "scorecards": .array(sittings.map { row(of: $0.scorecard) }),

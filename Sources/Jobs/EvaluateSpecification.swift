@@ -15,12 +15,18 @@ public struct EvaluateSpecification: Sendable, Equatable {
         public var metric: Metric
         /// How much worse than the incumbent a candidate may be and still pass.
         public var margin: Double
+        /// What the lower end of the candidate's interval must reach, incumbent or none.
+        public var atLeast: Double
         /// Whether a candidate that passes is promoted.
         public var promote: Bool
 
-        public init(metric: Metric = .accuracy, margin: Double = 0.01, promote: Bool = false) {
+        public init(
+            metric: Metric = .accuracy, margin: Double = 0.01, atLeast: Double = 0,
+            promote: Bool = false
+        ) {
             self.metric = metric
             self.margin = margin
+            self.atLeast = atLeast
             self.promote = promote
         }
     }
@@ -124,15 +130,17 @@ extension EvaluateSpecification {
 
 extension EvaluateSpecification.Gate {
     init(_ field: SpecificationField) throws(InputError) {
-        let fields = try field.object("metric", "margin", "promote")
+        let fields = try field.object("metric", "margin", "atLeast", "promote")
         metric = try fields.choice("metric", default: .accuracy)
         margin = try fields.number("margin", in: 0...1, default: 0.01)
+        atLeast = try fields.number("atLeast", in: 0...1, default: 0)
         promote = try fields["promote"]?.flag() ?? false
     }
 
     var json: JSONValue {
         [
             "metric": .string(metric.rawValue), "margin": .number(margin),
+            "atLeast": .number(atLeast),
             "promote": .boolean(promote),
         ]
     }

@@ -220,7 +220,7 @@ extension TrainSpecification.Batch {
         guard lanes.nonzeroBitCount == 1 else {
             throw try fields.required("lanes").error(
                 "\(lanes) is not a power of two",
-                remedy: "Gradients are added in pairs of lanes: give 1, 2, 4, 8 and so on.")
+                remedy: "Lanes are shared out evenly among ranks: give 1, 2, 4, 8 and so on.")
         }
     }
 

@@ -116,7 +116,7 @@ extension PostgresJobStore {
 
     public func record(log text: String, for lease: Lease) async throws {
         // PostgreSQL's text cannot hold NUL, which a crashing program may well print.
-        let printable = text.replacing("\0", with: "\u{FFFD}")
+        let printable = JSONValue.storable(text)
         try await write(
             lease, "SELECT flywheel.record_log(\(lease.job), \(lease.fence), \(printable))")
     }
@@ -248,7 +248,7 @@ extension PostgresJobStore {
 
 extension PostgresJobStore {
     private func json(_ value: some Encodable) throws -> JSONValue {
-        try JSONValue(encoding: value)
+        try JSONValue(encoding: value).storable
     }
 
     private func value<Value: PostgresDecodable>(_ statement: Statement) async throws -> Value {
@@ -308,8 +308,31 @@ func translating<Output>(_ body: () async throws -> Output) async throws -> Outp
         switch error.sqlState {
         case "FW002": throw ReplayDiffers(error.message)
         case "FW003": throw StoreRefusal(error.message)
+        // What these classes name, data and integrity, no repetition mends.
+        case let state? where ["22", "23"].contains(state.prefix(2)):
+            throw StoreRefusal("\(error) Nothing of this was kept.")
         default: throw error
         }
+    }
+}
+
+extension JSONValue {
+    /// The value as PostgreSQL can keep it: its text has no NUL, which a model may well answer.
+    var storable: JSONValue {
+        switch self {
+        case .string(let text): .string(Self.storable(text))
+        case .array(let elements): .array(elements.map(\.storable))
+        case .object(let members):
+            .object(
+                Dictionary(
+                    members.map { (Self.storable($0.key), $0.value.storable) },
+                    uniquingKeysWith: { first, _ in first }))
+        case .null, .boolean, .integer, .number: self
+        }
+    }
+
+    static func storable(_ text: String) -> String {
+        text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
     }
 }
 

@@ -11,7 +11,8 @@ public struct Registry: Sendable {
 
     /// Adds a dataset; the same rows under the same name are the version they were.
     public func add(_ dataset: NewDataset) async throws -> DatasetRecord {
-        try await record("SELECT flywheel.add_dataset(\(try JSONValue(encoding: dataset)))")
+        try await record(
+            "SELECT flywheel.add_dataset(\(try JSONValue(encoding: dataset).storable))")
     }
 
     /// The dataset of that name: the newest, or the one with `digest`.

@@ -55,6 +55,8 @@ struct AttemptRunner: Sendable {
             throw error
         } catch let error as InputError {
             return try await end(.failed(.input, reason: error.description))
+        } catch let error as StoreRefusal {
+            return try await end(.failed(.input, reason: error.description))
         } catch let error as ReplayDiffers {
             return try await end(.failed(.input, reason: error.description))
         } catch {

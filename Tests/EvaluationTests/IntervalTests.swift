@@ -40,6 +40,18 @@ import Testing
         #expect(decision.sentence.contains("0.800 [0.782, 0.817] on 2000 rows and no incumbent"))
     }
 
+    @Test func `a candidate below what is asked for is refused, incumbent or none`() {
+        let gate = Gate(metric: "accuracy", margin: 0.01, atLeast: 0.79)
+        for incumbent in [nil, ("a@1", base)] {
+            let decision = gate.decide(candidate: ("a@2", base), incumbent: incumbent)
+            #expect(!decision.isPassed)
+            #expect(decision.sentence.contains("less than the 0.790 asked for"))
+        }
+        #expect(
+            Gate(metric: "accuracy", margin: 0.01, atLeast: 0.78)
+                .decide(candidate: ("a@2", base), incumbent: nil).isPassed)
+    }
+
     @Test func `a copy of the incumbent passes`() {
         let decision = gate.decide(candidate: ("a@2", base), incumbent: ("a@1", base))
         #expect(decision.isPassed, "\(decision.sentence)")

@@ -26,7 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
         try FileManager.default.createDirectory(
             atPath: environment.home, withIntermediateDirectories: true)
         let steps = steps
-        try await Service.untilSignalled {
+        try await Service.untilSignalled(isWork: true) {
             // A household that is up already does the work; otherwise the demo brings its own.
             if await Database.isServed(environment) {
                 print("Using the Flywheel that is up in \(environment.home).")

@@ -91,6 +91,8 @@ extension JobsCommand {
 /// Shows a job until it ends: a bar on a terminal, a line for every change in a pipe.
 struct JobWatcher {
     let database: Database
+    /// Whether it ends with what the result has to say.
+    var tellsResult = true
 
     /// Throws `ExitStatus.failed` where the job did not succeed.
     func watch(_ job: JobID) async throws {
@@ -105,6 +107,12 @@ struct JobWatcher {
             bar.finish(
                 "job \(job) \(state)" + (row.cell("error").isEmpty ? "" : ": \(row.cell("error"))"))
             if state != .succeeded { throw ExitStatus.failed }
+            // An examination that ends well may have found that the model is not good enough.
+            if tellsResult,
+                let sentence = try await database.views.job(job)?["result"]?["sentence"]?.string
+            {
+                print(sentence)
+            }
             return
         }
         throw InputError("there is no job \(job)", remedy: "See `flywheel jobs list`.")

@@ -1,6 +1,8 @@
 import Artifacts
 import FlywheelCore
 import Foundation
+import Models
+import Tokenizers
 
 /// A folder in Hugging Face's layout, on its way into the artifacts.
 struct ModelFolder {
@@ -38,9 +40,17 @@ struct ModelFolder {
                     ? "This version reads models of one file: save the model without shards."
                     : "Give a folder in Hugging Face's layout.")
         }
+        try check(isModel: isModel)
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
         return files
+    }
+
+    /// Reads the folder as ranks will, so that what they would refuse is refused now.
+    private func check(isModel: Bool) throws {
+        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
+        guard names.contains("tokenizer.json") else { return }
+        _ = try Tokenizer(contentsOf: path + "/tokenizer.json")
     }
 
     /// The number of weights in `model.safetensors`.

@@ -13,7 +13,12 @@ import Workers
 /// Work that goes on until SIGINT or SIGTERM asks for its end.
 enum Service {
     /// Runs `body` in a task that the first of these signals cancels.
-    static func untilSignalled(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    ///
+    /// For a service that is how it ends well; for work that has an end of its own, `isWork`, it throws
+    /// `CancellationError`.
+    static func untilSignalled(
+        isWork: Bool = false, _ body: @escaping @Sendable () async throws -> Void
+    ) async throws {
         let work = Task { try await body() }
         let sources = [SIGINT, SIGTERM].map { number in
             signal(number, SIG_IGN)
@@ -23,7 +28,8 @@ enum Service {
             return source
         }
         defer { for source in sources { source.cancel() } }
-        do { try await work.value } catch is CancellationError {}
+        do { try await work.value } catch is CancellationError where !isWork {}
+        if isWork, work.isCancelled { throw CancellationError() }
     }
 }
 

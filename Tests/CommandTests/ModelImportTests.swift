@@ -1,0 +1,80 @@
+import FlywheelCore
+import Foundation
+import Testing
+
+@Suite struct `Importing a model` {
+    /// A small Llama that transformers wrote.
+    private static let golden = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Goldens/llama").path
+
+    private func copy(to place: Workplace) throws -> String {
+        let folder = place.folder + "/model"
+        try? FileManager.default.removeItem(atPath: folder)
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        for name in ["config.json", "model.safetensors"] {
+            try FileManager.default.copyItem(
+                atPath: "\(Self.golden)/\(name)", toPath: "\(folder)/\(name)")
+        }
+        return folder
+    }
+
+    @Test func `adds it, promotes it and undoes that`() async throws {
+        try await Workplace.lend { place in
+            let folder = try copy(to: place)
+            for version in 1...2 {
+                #expect(
+                    try await place.flywheel("models", "import", folder, "--name", "m").status == 0)
+                let promoted = try await place.flywheel("models", "promote", "m@\(version)")
+                #expect(promoted.status == 0, "\(promoted.error)")
+            }
+            #expect(try await place.flywheel("models", "rollback", "m").status == 0)
+            let models = try await place.flywheel("models", "list", "--json").json?.array ?? []
+            #expect(models.map { $0["stage"] } == ["promoted", "retired"])
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m@1", out).status == 0)
+            #expect(
+                try Digest(ofFile: out + "/model.safetensors")
+                    == Digest(ofFile: folder + "/model.safetensors"))
+        }
+    }
+
+    @Test(arguments: [
+        ("config.json", "{"), ("config.json", #"{"model_type": "mamba"}"#),
+        ("config.json", #"{"model_type": "llama", "hidden_size": 64}"#),
+        ("model.safetensors", "no header"), ("tokenizer.json", #"{"model": {"type": "Unigram"}}"#),
+        ("tokenizer.json", "{"),
+    ])
+    func `refuses what ranks would refuse, and registers nothing`(name: String, text: String)
+        async throws
+    {
+        try await Workplace.lend { place in
+            let folder = try copy(to: place)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(refused.error.contains(name), "\(refused.error)")
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
+    @Test func `an answer with a character that text cannot hold is no reason to fail`()
+        async throws
+    {
+        try await Workplace.lend { place in
+            let row =
+                #"{"messages":[{"role":"user","content":"a"},"#
+                + #"{"role":"assistant","content":"warm\u0000"}]}"#
+            let rows = try place.write(row + "\n", to: "rows.jsonl")
+            let imported = try await place.flywheel("data", "import", rows, "--name", "rows")
+            #expect(imported.status == 0, "\(imported.error)")
+            let named = try place.write(
+                row.replacing("{\"messages\"", with: #"{"id":"a\u0000","messages""#) + "\n",
+                to: "named.jsonl")
+            let refused = try await place.flywheel("data", "import", named, "--name", "named")
+            #expect(refused.status == 65)
+            #expect(refused.error.contains("named.jsonl:1: id"), "\(refused.error)")
+        }
+    }
+}
