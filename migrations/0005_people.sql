@@ -102,6 +102,15 @@ BEGIN
     RETURN that;
 END $$;
 
+CREATE FUNCTION flywheel.refuse_ended(j flywheel.job, what text) RETURNS void
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    IF j.state IN ('succeeded', 'failed', 'cancelled') THEN
+        PERFORM refuse(format('job %s has ended (%s), so it cannot be %s. Nothing was changed; see `flywheel jobs retry`.',
+            j.id, j.state, what));
+    END IF;
+END $$;
+
 -- Cancels a job that nobody holds; asks the holder of one that somebody does. Returns the state.
 CREATE FUNCTION flywheel.cancel(wanted bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
@@ -126,6 +135,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     j job := job_or_refuse(wanted);
 BEGIN
+    PERFORM refuse_ended(j, 'paused');
     IF j.state IN ('leased', 'running') AND j.want <> 'cancel' THEN
         UPDATE job SET want = 'pause' WHERE id = wanted;
         INSERT INTO job_event (job_id, fence, name) VALUES (wanted, j.fence, 'pause asked');
@@ -142,6 +152,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     j job := job_or_refuse(wanted);
 BEGIN
+    PERFORM refuse_ended(j, 'resumed');
     IF j.state = 'paused' THEN
         UPDATE job SET want = 'run', not_before = NULL,
                        state = CASE WHEN pending > 0 THEN 'held' ELSE 'queued' END

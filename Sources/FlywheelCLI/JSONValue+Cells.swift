@@ -27,14 +27,17 @@ extension JSONValue {
 
     func date(_ key: String) -> Date? {
         // The database writes UTC, with or without a fraction of a second.
-        guard let text = self[key]?.string, text.count >= 19 else { return nil }
-        return try? Date(text.prefix(19) + "Z", strategy: .iso8601)
+        guard let text = self[key]?.string, text.count >= 19,
+            let second = try? Date(text.prefix(19) + "Z", strategy: .iso8601)
+        else { return nil }
+        let fraction = text.dropFirst(19).prefix { $0 == "." || $0.isNumber }
+        return second.addingTimeInterval(Double("0" + fraction) ?? 0)
     }
 
     /// How long ago `key` was, or how long it was to `end`.
     func span(from key: String, to end: String? = nil) -> String {
         guard let from = date(key) else { return "" }
         let until = end.flatMap(date) ?? Date()
-        return Formatting.duration(.seconds(max(0, until.timeIntervalSince(from).rounded(.down))))
+        return Formatting.duration(.seconds(max(0, until.timeIntervalSince(from))))
     }
 }

@@ -75,6 +75,11 @@ struct SubmissionResolver {
     ) async throws {
         let field = role == .validation ? "validation.data" : role.rawValue
         if case .file(let path) = reference {
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw document.error(
+                    at: field, "there is no file `\(path)`",
+                    remedy: "Paths are read from the current folder.")
+            }
             let rows = try DatasetFile.rows(at: path).count
             let digest = try artifacts.add(file: path).digest
             resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows)

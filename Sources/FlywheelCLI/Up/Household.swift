@@ -26,7 +26,10 @@ struct Household: Sendable {
     }
 
     /// Starts everything, lends it to `body`, and stops everything.
+    ///
+    /// Throws before anything is started where a worker could not work.
     func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        if workers > 0 { _ = try WorkerCommand.programs() }
         let lock = try environment.lockHome("up", for: "`flywheel up`")
         defer { withExtendedLifetime(lock) {} }
         if environment.databaseURL != nil {

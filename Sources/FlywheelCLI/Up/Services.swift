@@ -73,15 +73,8 @@ struct WorkerCommand: AsyncParsableCommand {
         help: .init("What a job may ask for of its node.", valueName: "key=value"))
     var label: [String] = []
 
-    func validate() throws {
-        guard (slots ?? 1) > 0 else { throw ValidationError("--slots: at least 1.") }
-        for text in label where !text.contains("=") {
-            throw ValidationError("--label \(text): write key=value.")
-        }
-    }
-
-    func run() async throws {
-        let environment = try Environment.current()
+    /// What a worker cannot be without: the rank's program and its launcher.
+    static func programs() throws -> (rank: String, launcher: String) {
         guard let rankProgram = Programs.sibling("flywheel-rank") else {
             throw ServiceUnavailable(
                 "`flywheel-rank` is not beside this executable.",
@@ -91,6 +84,19 @@ struct WorkerCommand: AsyncParsableCommand {
             throw ServiceUnavailable(
                 "`mpirun` is not installed.", remedy: "apt-get install openmpi-bin")
         }
+        return (rankProgram, launcher)
+    }
+
+    func validate() throws {
+        guard (slots ?? 1) > 0 else { throw ValidationError("--slots: at least 1.") }
+        for text in label where !text.contains("=") {
+            throw ValidationError("--label \(text): write key=value.")
+        }
+    }
+
+    func run() async throws {
+        let environment = try Environment.current()
+        let (rankProgram, launcher) = try Self.programs()
         var configuration = WorkerConfiguration(
             node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
