@@ -78,9 +78,12 @@ struct RowCollection {
         let shape = row.content.shape
         if let first, form(first.shape) != form(shape) {
             let place = first.file == file ? "line \(first.line)" : "\(first.file):\(first.line)"
+            let isUnanswered = first.shape == .chat && shape == .reference
             throw InputError(
-                line: line,
-                "the row has the shape \(shape), but rows since \(place) have \(first.shape)",
+                line: line, field: isUnanswered ? row.content.lastRole : nil,
+                isUnanswered
+                    ? "the last message is not the assistant's, as it is in rows since \(place)"
+                    : "the row has the shape \(shape), but rows since \(place) have \(first.shape)",
                 remedy: "Nothing was read. Put each shape into a file of its own.")
         }
         if first == nil { first = (file, line, shape) }
@@ -101,5 +104,16 @@ struct RowCollection {
         var copy = error
         copy.remedy = "Nothing was read. " + remedy
         return copy
+    }
+}
+
+extension DatasetRow.Content {
+    /// The field that says who has the last word.
+    fileprivate var lastRole: String? {
+        if case .chat(let messages, _) = self {
+            "messages[\(messages.count - 1)].role"
+        } else {
+            nil
+        }
     }
 }

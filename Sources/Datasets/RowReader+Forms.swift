@@ -48,8 +48,10 @@ extension RowReader {
         return messages
     }
 
-    /// A captured call, as NVIDIA's flywheel and gateways keep them: a chat completion's request and
-    /// response. What neither says of the conversation stays in `request` and `response`.
+    /// A captured call, as NVIDIA's flywheel and gateways keep them.
+    ///
+    /// It is a chat completion's request and response. What they do not say of the conversation stays
+    /// in the fields `request` and `response`.
     private func call(
         _ request: [String: JSONValue], _ response: JSONValue, _ form: inout Form
     ) throws(InputError) -> [ChatMessage] {

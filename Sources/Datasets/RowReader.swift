@@ -17,9 +17,9 @@ struct RowReader {
                 remedy: "Nothing was read. Write one JSON object per line.")
         }
         var form = Form(members)
-        let content = try content(&form)
         let id = try id(form.take("id")) ?? String(number)
         let weight = try weight(form.take("weight"), "weight", most: .greatestFiniteMagnitude) ?? 1
+        let content = try content(&form)
         let row = DatasetRow(content, weight: weight, id: id, fields: form.rest)
         if let key = row.content.keys.first(where: { row.fields[$0] != nil }) {
             throw error(
