@@ -33,6 +33,12 @@ static const unsigned char m0009[] = {
 static const unsigned char m0010[] = {
 #embed "../../migrations/0010_views.sql"
 };
+static const unsigned char m0013[] = {
+#embed "../../migrations/0013_upstreams.sql"
+};
+static const unsigned char m0014[] = {
+#embed "../../migrations/0014_captures.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -47,6 +53,8 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0008, "0008_coordination.sql"),
     MIGRATION(m0009, "0009_records.sql"),
     MIGRATION(m0010, "0010_views.sql"),
+    MIGRATION(m0013, "0013_upstreams.sql"),
+    MIGRATION(m0014, "0014_captures.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 
