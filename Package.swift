@@ -62,11 +62,14 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Jobs",
+                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
+                "Postgres", "Jobs",
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
                 "Tensors", "Processes", "FlywheelCore", .argumentParser, .logging, .yams,
+                .hummingbird,
+                .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         program(
             "FlywheelRank",
@@ -88,7 +91,8 @@ let package = Package(
             ]),
 
         // Adapters.
-        module("Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+        module(
+            "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
@@ -165,7 +169,7 @@ let package = Package(
             [
                 "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
                 "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
-                .logging,
+                .nioHTTP1, .logging,
             ]),
         tests("JobsTests", ["Jobs", "FlywheelCore", "TestSupport"]),
         tests(
