@@ -136,7 +136,7 @@ import Testing
                 )
                 #expect(answer.text == said && upstream.asked[0].text.contains("Ann@example.com"))
                 let capture = try await gateway.capture(answer.id)
-                #expect(capture["redacted"] == ["email": 3, "card": 1])
+                #expect(capture["redacted"] == ["email": 4, "card": 1])
                 #expect(capture["tags"] == ["who": "[EMAIL_1]"])
                 let contents = try #require(try await gateway.contents(answer.id))
                 #expect(contents.request.contains("I am [EMAIL_1]"))

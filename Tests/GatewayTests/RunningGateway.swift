@@ -108,6 +108,13 @@ final class RunningGateway: Sendable {
 
     // MARK: Calls
 
+    /// One that tells at once that nobody listens, for callers of a gateway that was killed.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     struct Answer: Sendable {
         var status: Int
         var headers: [String: String]
@@ -136,7 +143,7 @@ final class RunningGateway: Sendable {
             request.headers.add(name: "content-type", value: "application/json")
         }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        let response = try await Self.client.execute(request, timeout: .seconds(60))
         let text = try await response.body.collect(upTo: 64 << 20)
         return Answer(
             status: Int(response.status.code),

@@ -58,7 +58,7 @@ struct BenchGateway: AsyncParsableCommand {
         defer { pool.close() }
         _ = try await Migrator(pool).migrate()
         var logger = Logger(label: "bench")
-        logger.logLevel = .error
+        logger.logLevel = .critical
         let (ports, port) = AsyncStream<Int>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { [logger] group in
             defer { group.cancelAll() }
