@@ -20,10 +20,15 @@ public struct DatasetRow: Sendable, Equatable {
     public var weight: Float
     /// `id` where the record has one; otherwise the line number, from 1.
     public var id: String
+    /// The record's other members, by their keys: what slices and graders know of it (`item.*`).
+    public var fields: [String: JSONValue]
 
-    public init(_ content: Content, weight: Float = 1, id: String) {
+    public init(
+        _ content: Content, weight: Float = 1, id: String, fields: [String: JSONValue] = [:]
+    ) {
         self.content = content
         self.weight = weight
         self.id = id
+        self.fields = fields
     }
 }

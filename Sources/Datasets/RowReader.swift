@@ -33,8 +33,15 @@ struct RowReader {
             }
             weight = Float(number)
         }
-        return DatasetRow(try content(members), weight: weight, id: id)
+        return DatasetRow(
+            try content(members), weight: weight, id: id,
+            fields: members.filter { !Self.ownKeys.contains($0.key) })
     }
+
+    /// What a row is made of; whatever else a record holds is its fields.
+    private static let ownKeys: Set<String> = [
+        "id", "weight", "messages", "tools", "prompt", "completion", "text", "tokens",
+    ]
 
     private func content(
         _ members: [String: JSONValue]
