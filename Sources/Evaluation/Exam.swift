@@ -33,7 +33,9 @@ public struct Exam: Sendable {
     let batchQuestions: Int
 
     /// - Parameters:
-    ///   - rows: a golden set; each row ends with its right answer.
+    ///   - rows: a golden set; each row ends with its right answer or holds it in a field.
+    ///   - reference: the field that holds the right answer, nested ones joined by points; without it,
+    ///     what the row ends with counts, or else its field `reference`.
     ///   - answerTokensMax: where an answer that does not end is cut off.
     ///   - batchQuestions: how many questions a rank answers together; no answer depends on it.
     ///
@@ -41,7 +43,7 @@ public struct Exam: Sendable {
     /// and for a field to slice by that no row has.
     public init(
         _ rows: [DatasetRow], marking: Marking = Marking(), slicing: Slicing = Slicing(),
-        answerTokensMax: Int, batchQuestions: Int = 128
+        reference: String? = nil, answerTokensMax: Int, batchQuestions: Int = 128
     ) throws(InputError) {
         self.marking = marking
         self.slicing = slicing
@@ -51,11 +53,12 @@ public struct Exam: Sendable {
         var questions: [Question] = []
         var ids: Set<String> = []
         for row in rows {
-            guard let expected = row.expectedAnswer else {
+            guard let expected = row.expectedAnswer(in: reference) else {
                 throw Self.error(
                     row, "it has no answer to compare with",
-                    "Golden rows are conversations that end with the assistant, or prompts with a "
-                        + "completion.")
+                    "Golden rows are conversations that end with the assistant, prompts with a "
+                        + "completion, or either without its answer and a field that `reference` "
+                        + "names.")
             }
             guard ids.insert(row.id).inserted else {
                 throw Self.error(row, "the id comes twice", "Verdicts are kept by the rows' ids.")
@@ -143,7 +146,7 @@ public struct Exam: Sendable {
 }
 
 extension Exam.Question {
-    /// What was asked last, for people who look at an answer: at most 2,000 characters of it.
+    /// What was asked last, for people who look at an answer: at most 500 characters of it.
     public var shown: String {
         let text =
             switch row.content {
@@ -151,18 +154,26 @@ extension Exam.Question {
             case .completion(let prompt, _): prompt
             default: ""
             }
-        return text.count > 2_000 ? String(text.prefix(1_999)) + "…" : text
+        return text.count > 500 ? String(text.prefix(499)) + "…" : text
     }
 }
 
 extension DatasetRow {
-    /// The answer that the row itself gives; nil where its shape has none.
-    var expectedAnswer: String? {
+    /// The answer in the field `reference` or, where none is named, the one that the row ends with or
+    /// has in a field called so.
+    func expectedAnswer(in reference: String?) -> String? {
+        if reference == nil, let ownAnswer { return ownAnswer }
+        let value = JSONValue.object(fields).value(at: reference ?? "reference")
+        return value == .null ? nil : value?.plainText
+    }
+
+    /// What the row ends with; nil where that is a question.
+    private var ownAnswer: String? {
         switch content {
         case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
-        case .completion(_, let completion): completion
-        default: nil
+        case .completion(_, let completion): completion.isEmpty ? nil : completion
+        case .text, .tokens, .preference, .labelled: nil
         }
     }
 }

@@ -12,10 +12,12 @@ public struct Examination: Sendable {
     /// Of the candidate and the others with the incumbent.
     public let comparisons: [Comparison]
 
-    /// The verdicts of every sitting are on the questions of `exam`, in their order.
+    /// The verdicts of every sitting are on the questions of `exam`, in their order; `eachModel` is
+    /// called when one is reckoned up, which takes seconds where many scores are resampled.
     public init(
-        _ exam: Exam, candidate: Sitting, incumbent: Sitting? = nil, others: [Sitting] = []
-    ) {
+        _ exam: Exam, candidate: Sitting, incumbent: Sitting? = nil, others: [Sitting] = [],
+        eachModel: () throws -> Void = {}
+    ) rethrows {
         let slices = exam.slices
         let metrics = exam.marking.metrics.enumerated().map { (place: $0, metric: $1) }
         self.exam = exam
@@ -23,13 +25,16 @@ public struct Examination: Sendable {
         self.incumbent = incumbent
         self.others = others
         self.slices = slices
-        scorecards = ([candidate] + (incumbent.map { [$0] } ?? []) + others).flatMap { sitting in
-            slices.flatMap { slice in metrics.map { Scorecard(sitting, $0, on: slice) } }
+        scorecards = try ([candidate] + (incumbent.map { [$0] } ?? []) + others).flatMap {
+            sitting in
+            try eachModel()
+            return slices.flatMap { slice in metrics.map { Scorecard(sitting, $0, on: slice) } }
         }
         comparisons =
-            incumbent.map { incumbent in
-                ([candidate] + others).flatMap { sitting in
-                    slices.flatMap { slice in
+            try incumbent.map { incumbent in
+                try ([candidate] + others).flatMap { sitting in
+                    try eachModel()
+                    return slices.flatMap { slice in
                         metrics.map { Comparison(sitting, against: incumbent, $0, on: slice) }
                     }
                 }

@@ -31,11 +31,12 @@ struct EvaluateJob {
             }
             let others = try specification.others.indices.map { try sit(exam, as: .other($0)) }
             guard gang.world.rank == 0 else { return }
-            try gang.report(
-                .progress(
-                    phase: "comparing", done: exam.questions.count, total: exam.questions.count))
-            let examination = Examination(
-                exam, candidate: candidate, incumbent: incumbent, others: others)
+            let examination = try Examination(
+                exam, candidate: candidate, incumbent: incumbent, others: others
+            ) {
+                let total = exam.questions.count
+                try gang.report(.progress(phase: "comparing", done: total, total: total))
+            }
             try gang.report(.done(result: examination.result(gate: specification.gate)))
         } catch let left as Left {
             try gang.report(.left(left.request))
@@ -53,10 +54,10 @@ struct EvaluateJob {
         }
         do {
             return try Exam(
-                try DatasetFile.rows(at: path), marking: specification.marking,
+                try DatasetFile.rows(at: path, ending: .any), marking: specification.marking,
                 slicing: Slicing(
                     by: specification.slices.by, rowsMin: specification.slices.rowsMin),
-                answerTokensMax: specification.maxTokens)
+                reference: specification.reference, answerTokensMax: specification.maxTokens)
         } catch let error as InputError {
             throw error.inFile(path)
         }

@@ -57,6 +57,8 @@ public struct EvaluateSpecification: Sendable, Equatable {
     /// Nil: the promoted version of the candidate's name, where a gate asks for one.
     public var incumbent: ModelReference?
     public var golden: DatasetReference
+    /// The field of the rows that holds the right answer; nil: what they end with, or `reference`.
+    public var reference: String?
     public var marking: Marking
     public var slices: Slices
     public var gate: Gate?
@@ -65,7 +67,8 @@ public struct EvaluateSpecification: Sendable, Equatable {
 
     public init(
         envelope: JobEnvelope, model: ModelReference, others: [ModelReference] = [],
-        incumbent: ModelReference? = nil, golden: DatasetReference, marking: Marking = Marking(),
+        incumbent: ModelReference? = nil, golden: DatasetReference, reference: String? = nil,
+        marking: Marking = Marking(),
         slices: Slices = Slices(), gate: Gate? = nil, maxTokens: Int = 256
     ) {
         self.envelope = envelope
@@ -73,6 +76,7 @@ public struct EvaluateSpecification: Sendable, Equatable {
         self.others = others
         self.incumbent = incumbent
         self.golden = golden
+        self.reference = reference
         self.marking = marking
         self.slices = slices
         self.gate = gate
@@ -105,8 +109,9 @@ extension EvaluateSpecification {
         let fields = try FieldReader(
             document,
             known: JobEnvelope.keys + [
-                "model", "models", "incumbent", "golden", "graders", "slices", "gate", "maxTokens",
-            ])
+                "model", "models", "incumbent", "golden", "reference", "graders", "slices", "gate",
+                "maxTokens",
+            ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try fields.required("model").model()
         others = try fields.value("models", default: []) { field throws(InputError) in
@@ -123,6 +128,7 @@ extension EvaluateSpecification {
             return try field.model()
         }
         golden = try fields.required("golden").dataset()
+        reference = try fields["reference"]?.text(max: SpecificationLimits.nameBytes)
         let marking = try fields.value("graders", default: Marking()) { field throws(InputError) in
             try field.marking()
         }
@@ -144,6 +150,7 @@ extension EvaluateSpecification {
         members["models"] = .array(others.map { .string($0.description) })
         members["incumbent"] = incumbent.map { .string($0.description) }
         members["golden"] = .string(golden.description)
+        members["reference"] = reference.map { .string($0) }
         members["graders"] = .array(marking.graders.map(\.json))
         members["slices"] = [
             "by": .array(slices.by.map { .string($0) }),

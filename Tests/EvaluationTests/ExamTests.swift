@@ -72,6 +72,19 @@ import Tokenizers
         #expect(coarse.slices.map(\.name) == ["all", "domain=others"])
     }
 
+    @Test func `the right answer is what a row ends with, or what a field of it says`() throws {
+        let fields: [String: JSONValue] = ["reference": "from the field", "final": 18]
+        let open = DatasetRow(.completion(prompt: "?", completion: ""), id: "a", fields: fields)
+        let ended = DatasetRow(.completion(prompt: "?", completion: "own"), id: "b", fields: fields)
+        func expected(_ reference: String?) throws -> [String] {
+            try Exam([open, ended], reference: reference, answerTokensMax: 1).questions
+                .map(\.expected)
+        }
+        #expect(try expected(nil) == ["from the field", "own"])
+        #expect(try expected("final") == ["18", "18"])
+        #expect(throws: InputError.self) { try expected("finale") }
+    }
+
     @Test func `what cannot be examined is refused by its name`() throws {
         let numbers = Marking([NamedGrader("numeric", .numeric(NumericGrader()))])
         let lonely = DatasetRow(.text("no question, no answer"), id: "lonely")

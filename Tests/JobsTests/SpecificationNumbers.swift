@@ -108,6 +108,7 @@ struct SpecificationNumbers: RandomNumberGenerator {
             envelope: envelope(ranksMax: number(1...9)), model: model(),
             others: chance() ? [] : [model(), model()],
             incumbent: chance() ? nil : model(), golden: dataset(),
+            reference: chance() ? nil : "final",
             slices: .init(by: chance() ? [] : ["a", "b.c"], rowsMin: number(1...99)),
             gate: chance()
                 ? nil

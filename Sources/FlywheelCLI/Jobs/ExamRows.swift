@@ -104,7 +104,10 @@ extension JSONValue {
     /// As `+0.0120 (-0.0030–0.0270), 41 gained, 15 lost, p 0.0007`.
     fileprivate var asDifference: String {
         let sign = (self["value"]?.number ?? 0) < 0 ? "" : "+"
-        let p = self["p_value"]?.number.map { ", p \(Formatting.fixed($0, 4))" } ?? ""
+        let p =
+            self["p_value"]?.number.map {
+                $0 < 0.0001 ? ", p < 0.0001" : ", p \(Formatting.fixed($0, 4))"
+            } ?? ""
         return "\(sign)\(fixed("value", 4)) (\(interval)), \(count("gained")) gained, "
             + "\(count("lost")) lost\(p)"
     }

@@ -28,6 +28,11 @@ struct SubmissionResolver {
     func resolve(_ documents: [SpecificationDocument]) async throws -> [Resolved] {
         var all: [Resolved] = []
         for document in documents {
+            guard document.specification.envelope.resolved.isEmpty else {
+                throw document.error(
+                    at: "resolved", "what names resolve to is found out now, not given",
+                    remedy: "Take it out.")
+            }
             var resolved = Resolved(specification: document.specification)
             try await resolveParents(of: document, into: &resolved, before: all)
             for (role, reference) in document.specification.datasets {
@@ -84,7 +89,9 @@ struct SubmissionResolver {
                     at: field, "there is no file `\(path)`",
                     remedy: "Paths are read from the current folder.")
             }
-            let rows = try DatasetFile.rows(at: path).count
+            let rows = try DatasetFile.rows(
+                at: path, ending: role == .golden ? .any : .answered
+            ).count
             let digest = try artifacts.add(file: path).digest
             resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows)
             return
@@ -182,7 +189,8 @@ struct SubmissionResolver {
                 throw document.error(
                     at: role == .incumbent ? "incumbent" : "models",
                     "`\(reference)` sits this exam already",
-                    remedy: "Name each model once.")
+                    remedy: "Name each model once; a gate's incumbent is, unless you name one, the "
+                        + "promoted version of the candidate's name.")
             }
         }
     }
