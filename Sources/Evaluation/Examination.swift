@@ -16,7 +16,7 @@ public struct Examination: Sendable {
     /// called when one is reckoned up, which takes seconds where many scores are resampled.
     public init(
         _ exam: Exam, candidate: Sitting, incumbent: Sitting? = nil, others: [Sitting] = [],
-        eachModel: () throws -> Void = {}
+        eachModel: () throws -> Void
     ) rethrows {
         let slices = exam.slices
         let metrics = exam.marking.metrics.enumerated().map { (place: $0, metric: $1) }

@@ -129,7 +129,7 @@ import Tokenizers
         return Examination(
             exam, candidate: sitting("m@2", candidate),
             incumbent: incumbent.map { sitting("m@1", $0) },
-            others: others.enumerated().map { sitting("o@\($0 + 1)", $1) })
+            others: others.enumerated().map { sitting("o@\($0 + 1)", $1) }, eachModel: {})
     }
 
     static func right(_ index: Int) -> String { #"{"a":1,"b":\#(index)}"# }

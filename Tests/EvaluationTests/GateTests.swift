@@ -23,7 +23,8 @@ import Testing
                 })
         }
         return Examination(
-            exam, candidate: sitting(candidate), incumbent: incumbent.map(sitting))
+            exam, candidate: sitting(candidate), incumbent: incumbent.map(sitting),
+            eachModel: {})
     }
 
     private func decide(
