@@ -31,7 +31,7 @@ public struct Pattern: Sendable, Equatable {
     }
 
     /// What a pattern may compile to; with the length of an answer it bounds the work.
-    static let instructionsMax = 4_000
+    static let instructionsMax = 1_000
 
     /// Throws `InputError`, without a field, for a pattern that is wrong or needs backtracking.
     public init(_ text: String) throws(InputError) {

@@ -99,6 +99,15 @@ import Tokenizers
             }
             #expect(error?.field == field && error?.description.contains(says) == true)
         }
+        let many = (0..<2_000).map {
+            DatasetRow(
+                .completion(prompt: "?", completion: "!"), id: "\($0)",
+                fields: ["own": .string("\($0)")])
+        }
+        let error = #expect(throws: InputError.self) {
+            try Exam(many, slicing: Slicing(by: ["own"], rowsMin: 1), answerTokensMax: 1)
+        }
+        #expect(error?.problem == "2001 slices, more than 2000")
     }
 }
 
