@@ -162,6 +162,29 @@ struct Form: Sendable, CustomTestStringConvertible {
                 "timestamp":5,"workload_id":"w"}
                 """),
         Self(
+            "TensorZero's datapoint",
+            """
+            {"function_name": "f", "tool_params": {"tools_available": [{"name": "t"}], "tool_choice": \
+            "auto"}, "input": {"system": "s", "messages": [{"role": "user", "content": [{"type": "text", \
+            "text": "q"}]}, {"role": "assistant", "content": [{"type": "thought", "text": "so"}, {"type": \
+            "tool_call", "id": "c", "name": "t", "arguments": "{}"}]}, {"role": "user", "content": \
+            [{"type": "tool_result", "id": "c", "name": "t", "result": "7"}, \
+            {"type": "text", "value": "r"}]}]}, "output": [{"type": "text", "text": "a"}]}
+            """,
+            keeps: """
+                {"messages":[{"role":"system","content":"s"},{"role":"user","content":"q"},\
+                {"role":"assistant","reasoning_content":"so","content":null,"tool_calls":[{"id":"c",\
+                "type":"function","function":{"name":"t","arguments":"{}"}}]},\
+                {"role":"tool","name":"t","tool_call_id":"c","content":"7"},\
+                {"role":"user","content":"r"},{"role":"assistant","content":"a"}],\
+                "tools":[{"function":{"name":"t"},"type":"function"}],\
+                "function_name":"f","tool_params":{"tool_choice":"auto"}}
+                """),
+        Self(
+            "TensorZero's JSON function",
+            #"{"input": {"messages": [\#(asked)]}, "output": {"raw": "a", "parsed": null}}"#,
+            keeps: chat),
+        Self(
             "a call whose arguments a store has parsed",
             """
             {"messages": [\(asked), {"role": "assistant", "tool_calls": [{"function": {"name": "f", \

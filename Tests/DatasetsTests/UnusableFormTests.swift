@@ -48,6 +48,14 @@ import Testing
             #"{"request": {"messages": [\#(asked)]}, "response": {"error": {}}}"#,
             at: "response.choices", "there is no answer"),
         UnusableRow(
+            #"{"input": {"messages": []}}"#, at: "input.messages", "there are none"),
+        UnusableRow(
+            #"{"input": {"system": {"x": 1}, "messages": []}}"#, at: "input.system",
+            "arguments of a template"),
+        UnusableRow(
+            #"{"input": {"messages": [{"role": "user", "content": [{"type": "file"}]}]}}"#,
+            at: "input.messages[0].content[0].type", "only blocks of type text"),
+        UnusableRow(
             #"{"prompt": "q", "chosen": "a", "rejected": "b", "preferred_output_of": 1, "input": "x"}"#,
             at: "input", "the key means something else"),
     ]
