@@ -25,12 +25,14 @@ enum DemoQuery: CaseIterable {
             SELECT v.row_id AS package, v.answer, v.expected AS maintainer
             FROM verdicts v JOIN scorecards s USING (evaluation_id, model)
             WHERE s.job_id = \(turn.exam) AND s.model IS DISTINCT FROM s.incumbent
+              AND s.metric = 'accuracy' AND s.slice = 'all'
             ORDER BY md5(v.row_id) LIMIT 8
             """
         case .summary:
             """
             WITH s AS (SELECT * FROM scorecards WHERE job_id = \(turn.exam)
-                       AND model IS DISTINCT FROM incumbent),
+                       AND model IS DISTINCT FROM incumbent
+                       AND metric = 'accuracy' AND slice = 'all'),
                  t AS (SELECT count(*) AS steps, sum(tokens) AS tokens, max(ranks) AS ranks,
                               sum(step_seconds) AS seconds FROM training_steps WHERE job_id = \(turn.train)),
                  v AS (SELECT value FROM metrics WHERE job_id = \(turn.train) ORDER BY step DESC LIMIT 1),
