@@ -141,8 +141,8 @@ public struct Exam: Sendable {
             try TokenizedDocument.prompt(
                 of: $0.row, tokenizer: examinee.tokenizer, template: examinee.template)
         }
-        var stop = Set(examinee.model.configuration.eos)
-        if let end = examinee.tokenizer.id(of: examinee.template.endOfTurn) { stop.insert(end) }
+        let stop = Set(
+            examinee.model.configuration.eos + examinee.tokenizer.ends(of: examinee.template))
         let sampling = Sampling(maxTokens: answerTokensMax, stop: stop)
         return try generator.generate(prompts: prompts, sampling: sampling).map {
             examinee.tokenizer.decode($0.tokens)

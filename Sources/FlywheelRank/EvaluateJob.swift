@@ -80,10 +80,12 @@ struct EvaluateJob {
                 field: role, "the plan names no folder for it",
                 remedy: "Nothing was examined. Submit the job again.")
         }
+        let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
         return Examinee(
             name: gang.plan.titles[role] ?? folder,
             model: try Llama(folder: folder, rowTokensMax: 512, isTraining: false),
-            tokenizer: try Tokenizer(contentsOf: folder + "/tokenizer.json"), template: .chatML)
+            tokenizer: tokenizer,
+            template: try ChatTemplate(folder: folder, tokenizer: tokenizer))
     }
 
     /// What rank 0 was asked for, on every rank.

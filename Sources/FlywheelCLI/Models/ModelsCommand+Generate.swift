@@ -10,7 +10,7 @@ extension ModelsCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let a model answer.",
             discussion: """
-                Models that know ChatML are asked as by a user; others continue the text. The same \
+                Models with a chat template are asked as by a user; others continue the text. The same \
                 seed gives the same answers.
                 """)
 
@@ -43,10 +43,11 @@ extension ModelsCommand {
         func run() async throws {
             let rows = try input.map { try DatasetFile.rows(at: $0, ending: .open) }
             try await ModelOnDisk.lend(model) { folder in
-                let template = ChatTemplate.chatML
                 let tokenizer = try tokenizer(in: folder, for: rows)
-                let end = tokenizer?.id(of: template.endOfTurn)
-                let rows = rows ?? [DatasetRow(asking: prompt ?? "", inChat: end != nil)]
+                let template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
+                let rows =
+                    rows
+                    ?? [DatasetRow(asking: prompt ?? "", inChat: template.writesConversations)]
                 let prompts = try rows.map { row in
                     if case .tokens(let ids) = row.content { return ids }
                     guard let tokenizer else { return [] }
@@ -54,7 +55,8 @@ extension ModelsCommand {
                         of: row, tokenizer: tokenizer, template: template)
                 }
                 let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
-                let stop = Set(model.configuration.eos + (end.map { [$0] } ?? []))
+                let stop = Set(
+                    model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
                 let completions = try Generator(model: model).generate(
                     prompts: prompts,
                     sampling: Sampling(
