@@ -82,7 +82,7 @@ let package = Package(
         module(
             "Evaluation",
             ["Models", "Generation", "Datasets", "Tokenizers", "Collectives", "FlywheelCore"]),
-        module("Generation", ["Models", "Tensors", "FlywheelCore"]),
+        module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
         module("Tokenizers", ["FlywheelCore"]),
@@ -124,7 +124,8 @@ let package = Package(
         tests("DatasetsTests", ["Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests("ModelsTests", ["Models", "Tensors", "Artifacts", "FlywheelCore", "TestSupport"]),
         tests(
-            "GenerationTests", ["Generation", "Models", "Tensors", "FlywheelCore", "TestSupport"]),
+            "GenerationTests",
+            ["Generation", "Models", "Tokenizers", "Tensors", "FlywheelCore", "TestSupport"]),
         tests(
             "TrainingTests",
             [

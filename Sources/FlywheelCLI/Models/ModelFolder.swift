@@ -21,29 +21,40 @@ struct ModelFolder {
                 remedy: "Paths are read from the current folder.")
         }
         self.path = path
-        // Weights in other formats, pictures and notes stay where they are.
-        let endings: Set = ["json", "safetensors", "jinja", "model", "txt"]
+        // Weights in other formats, pictures and notes stay where they are, and so do shards.
+        let endings: Set = ["json", "jinja", "model", "txt"]
         names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
-            !name.hasPrefix(".") && endings.contains(URL(fileURLWithPath: name).pathExtension)
+            name == WeightFiles.single
+                || !name.hasPrefix(".") && name != WeightFiles.index
+                    && endings.contains(URL(fileURLWithPath: name).pathExtension)
         }.sorted()
     }
 
     /// Adds the files to `store`; their digests by name.
     ///
-    /// Throws `InputError` where one is missing that a model, or else a tokenizer, cannot be without.
+    /// Shards become one `model.safetensors`, whose digest is that of the model, with the tensors as they
+    /// are in order of their names. Throws `InputError` where a file is missing that a model, or else a
+    /// tokenizer, cannot be without.
     func add(to store: ArtifactStore, isModel: Bool) throws -> [String: Digest] {
-        for name in isModel ? ["config.json", "model.safetensors"] : ["tokenizer.json"]
-        where !names.contains(name) {
+        let isSharded = isModel && !names.contains(WeightFiles.single) && hasIndex
+        for name in isModel ? ["config.json", WeightFiles.single] : ["tokenizer.json"]
+        where !names.contains(name) && !(name == WeightFiles.single && isSharded) {
             throw InputError(
                 file: path, "the folder has no \(name)",
-                remedy: isModel && names.contains("model.safetensors.index.json")
-                    ? "This version reads models of one file: save the model without shards."
-                    : "Give a folder in Hugging Face's layout.")
+                remedy: "Give a folder in Hugging Face's layout.")
         }
         try check(isModel: isModel)
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
+        if isSharded {
+            let shards = try WeightFiles(folder: path).files
+            files[WeightFiles.single] = try store.add(merging: shards).digest
+        }
         return files
+    }
+
+    private var hasIndex: Bool {
+        FileManager.default.fileExists(atPath: "\(path)/\(WeightFiles.index)")
     }
 
     /// Reads the folder as ranks will, so that what they would refuse is refused now.
@@ -53,9 +64,10 @@ struct ModelFolder {
         _ = try Tokenizer(contentsOf: path + "/tokenizer.json")
     }
 
-    /// The number of weights in `model.safetensors`.
+    /// The number of weights.
     func parameters() throws -> Int64 {
-        let file = try SafetensorsFile(contentsOf: path + "/model.safetensors")
-        return file.tensors.reduce(0) { $0 + Int64($1.count) }
+        try WeightFiles(folder: path).files.reduce(0) { sum, file in
+            sum + file.tensors.reduce(0) { $0 + Int64($1.count) }
+        }
     }
 }
