@@ -90,7 +90,7 @@ extension DatasetRow.Content {
     /// What is to be learned as a whole: the last turn, if the assistant's, or the completion.
     public var answer: String? {
         switch self {
-        case .chat(let messages):
+        case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
         case .completion(_, let completion): completion
         case .text, .tokens: nil
@@ -100,7 +100,7 @@ extension DatasetRow.Content {
     /// The parts of the content with the name of each; texts, or so many tokens.
     fileprivate var parts: [(name: String, text: String?, tokens: Int)] {
         switch self {
-        case .chat(let messages): messages.map { ($0.role.rawValue, $0.content, 0) }
+        case .chat(let messages, _): messages.map { ($0.role.rawValue, $0.content, 0) }
         case .completion(let prompt, let completion):
             [("prompt", prompt, 0), ("completion", completion, 0)]
         case .text(let text): [("text", text, 0)]

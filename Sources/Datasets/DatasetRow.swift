@@ -1,10 +1,12 @@
+public import FlywheelCore
 public import Tokenizers
 
 /// One record of a dataset, in one of the shapes of JSONL that people have.
 public struct DatasetRow: Sendable, Equatable {
     public enum Content: Sendable, Hashable {
-        /// `{"messages": [...]}`: the last message is the assistant's; earlier ones may be too.
-        case chat([ChatMessage])
+        /// `{"messages": [...], "tools": [...]}`: the last message is the assistant's; earlier ones may
+        /// be too. Tools are definitions as in a chat completion's request, most often none.
+        case chat([ChatMessage], tools: [JSONValue] = [])
         /// `{"prompt": ..., "completion": ...}`
         case completion(prompt: String, completion: String)
         /// `{"text": ...}`

@@ -17,8 +17,8 @@ public struct TokenizedDocument: Sendable, Equatable {
     public init(_ row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate) throws {
         let end = tokenizer.id(of: ChatTemplate.endOfText)
         switch row.content {
-        case .chat(let messages):
-            let rendered = try template.render(messages, opensAnswer: false)
+        case .chat(let messages, let tools):
+            let rendered = try template.render(messages, tools: tools, opensAnswer: false)
             let encoding = tokenizer.encode(rendered)
             tokens = encoding.ids
             weights = Self.weights(encoding, rendered, messages)
@@ -77,10 +77,11 @@ public struct TokenizedDocument: Sendable, Equatable {
         of row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate
     ) throws -> [Int32] {
         switch row.content {
-        case .chat(let messages):
+        case .chat(let messages, let tools):
             let isAnswered = messages.last?.role == .assistant
             let shown = isAnswered ? Array(messages.dropLast()) : messages
-            return tokenizer.encode(try template.render(shown, opensAnswer: true)).ids
+            let rendered = try template.render(shown, tools: tools, opensAnswer: true)
+            return tokenizer.encode(rendered).ids
         case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
         case .text(let text): return tokenizer.encode(text).ids
         case .tokens(let ids): return ids

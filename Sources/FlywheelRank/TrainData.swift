@@ -36,7 +36,7 @@ struct TrainRows {
     var texts: [String] {
         learned.flatMap { row -> [String] in
             switch row.content {
-            case .chat(let messages): messages.map(\.content)
+            case .chat(let messages, _): messages.map(\.content)
             case .completion(let prompt, let completion): [prompt, completion]
             case .text(let text): [text]
             case .tokens: []

@@ -71,7 +71,7 @@ public struct Validation: Sendable {
     public static func isHeldOut(_ row: DatasetRow, share: Double, seed: UInt64 = 0) -> Bool {
         let key: String =
             switch row.content {
-            case .chat(let messages):
+            case .chat(let messages, _):
                 messages.map { "\($0.role.rawValue)\u{1}\($0.content)" }.joined(separator: "\u{2}")
             case .completion(let prompt, let completion): prompt + "\u{2}" + completion
             case .text(let text): text
