@@ -33,6 +33,8 @@ with torch.no_grad():
         if "norm" in name:  # all 1 would hide a forgotten gain
             parameter.uniform_(0.5, 1.5)
 model.save_pretrained(folder, safe_serialization=True)
+# The same in shards, as large models come.
+model.save_pretrained(folder / "shards", safe_serialization=True, max_shard_size="40KB")
 
 tokens = torch.randint(0, config.vocab_size, (1, 40))
 logits = model(tokens).logits
@@ -60,4 +62,4 @@ expected = {
     "greedy": generated[0].tolist(),
 }
 (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-print({path.name: path.stat().st_size for path in folder.iterdir()})
+print({path.name: path.stat().st_size for path in sorted(folder.rglob("*.*"))})
