@@ -6,7 +6,8 @@ public import Tokenizers
 /// Continues prompts, many at a time; an answer does not depend on who else is in the batch.
 ///
 /// Each pass takes one token of every sequence that is being answered, and as many prompt tokens as
-/// then fit; a finished sequence leaves at once and the next prompt takes its place.
+/// then fit; a finished sequence leaves at once and the next prompt takes its place. Samples of one
+/// prompt read it once.
 public final class Generator {
     /// Called with text that is certain: whole characters of an answer, none of a stop text.
     public typealias Stream = (_ prompt: Int, _ sample: Int, _ text: String) -> Void
@@ -48,32 +49,31 @@ public final class Generator {
         let passes = GeneratorPasses(
             LlamaDecoder(model, rowTokensMax: rowTokensMax, positionsMax: max(longest, 1)),
             sampling, stream)
-        var waiting = prompts.indices.flatMap { index in
-            (0..<sampling.samples).map { (index: index, sample: $0) }
-        }[...]
+        var queue = AnsweringQueue(prompts: prompts.count, samples: sampling.samples)
         var active: [Answering] = []
-        var answers = prompts.map { _ in [Completion]() }
-        for index in prompts.indices {
-            answers[index] = Array(
-                repeating: Completion(tokens: [], logProbabilities: [], finish: .length),
-                count: sampling.samples)
+        var answers: [[Completion?]] = prompts.map { _ in
+            Array(repeating: nil, count: sampling.samples)
         }
-        while !waiting.isEmpty || !active.isEmpty {
-            while active.count < sequencesMax, let next = waiting.popFirst() {
-                let prompt = prompts[next.index]
+        while true {
+            while active.count < sequencesMax, let place = queue.pop() {
+                let prompt = prompts[place.prompt]
                 active.append(
                     Answering(
-                        prompt, index: next.index, sample: next.sample,
-                        tokensMax: length(prompt, sampling), model.configuration,
+                        prompt, at: place, tokensMax: length(prompt, sampling),
+                        model.configuration,
                         text: tokenizer.map { AnswerText($0, stops: sampling.stopTexts) }))
             }
+            if active.isEmpty { break }
             passes.advance(&active)
-            for done in active where done.isFinished {
-                answers[done.index][done.sample] = passes.completion(of: done)
+            for it in active {
+                queue.follow(it)
+                if it.isFinished {
+                    answers[it.place.prompt][it.place.sample] = passes.completion(of: it)
+                }
             }
             active.removeAll(where: \.isFinished)
         }
-        return answers
+        return answers.map { $0.compactMap(\.self) }
     }
 
     /// Tokens of prompt and answer together, at most.

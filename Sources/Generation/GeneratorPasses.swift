@@ -2,37 +2,6 @@ import Models
 import Tensors
 import Tokenizers
 
-/// One answer on its way.
-struct Answering {
-    let index: Int
-    let key: UInt64
-    let sample: Int
-    /// Tokens of prompt and answer together, at most.
-    let tokensMax: Int
-    /// Tokens that the cache does not hold yet.
-    var pending: ArraySlice<Int32>
-    let cache: LlamaCache
-    var history: TokenHistory
-    var text: AnswerText?
-    var answer = Completion(tokens: [], logProbabilities: [], finish: .length)
-    var isFinished: Bool
-
-    init(
-        _ prompt: Prompt, index: Int, sample: Int, tokensMax: Int,
-        _ configuration: LlamaConfiguration, text: AnswerText?
-    ) {
-        self.index = index
-        self.sample = sample
-        self.tokensMax = tokensMax
-        self.text = text
-        key = prompt.key
-        pending = prompt.tokens[...]
-        history = TokenHistory(prompt: prompt.tokens)
-        isFinished = tokensMax <= prompt.tokens.count
-        cache = LlamaCache(configuration, tokensMax: isFinished ? 0 : tokensMax)
-    }
-}
-
 /// The passes of one `generate`: tokens in, logits out, a token chosen from each row of them.
 final class GeneratorPasses {
     private let decoder: LlamaDecoder
@@ -80,7 +49,9 @@ final class GeneratorPasses {
     /// The answer of one that is finished.
     func completion(of done: Answering) -> Completion {
         var done = done
-        if let rest = done.text?.finish(), !rest.isEmpty { stream?(done.index, done.sample, rest) }
+        if let rest = done.text?.finish(), !rest.isEmpty {
+            stream?(done.place.prompt, done.place.sample, rest)
+        }
         done.answer.text = done.text?.string
         return done.answer
     }
@@ -145,7 +116,8 @@ final class GeneratorPasses {
         guard sampling.temperature > 0 else { return operations.argmax(scratch)[0] }
         operations.softmax(scratch, scale: Float(1 / sampling.temperature))
         let u = sampling.uniform(
-            prompt: asked.key, sample: asked.sample, position: asked.answer.tokens.count)
+            prompt: asked.prompt.key, sample: asked.place.sample,
+            position: asked.answer.tokens.count)
         return unsafe sampling.choose(Array(scratch.row(0)), u)
     }
 
@@ -157,7 +129,7 @@ final class GeneratorPasses {
         if sampling.penalizes { asked.history.append(choice.token) }
         let isStopToken = sampling.stop.contains(choice.token)
         if !isStopToken, let piece = asked.text?.append(choice.token), !piece.isEmpty {
-            stream?(asked.index, asked.sample, piece)
+            stream?(asked.place.prompt, asked.place.sample, piece)
         }
         if isStopToken || asked.text?.isStopped == true {
             asked.answer.finish = .stop

@@ -192,6 +192,11 @@ import Tokenizers
         let long = [Int32](repeating: 7, count: 295)
         let answers = try generator.generate(prompts: [long], sampling: Sampling(maxTokens: 50))
         #expect(answers[0].tokens.count == 5 && answers[0].finish == .length)
+        var several = Sampling(maxTokens: 3, temperature: 1)
+        several.samples = 4
+        let full = Prompt([Int32](repeating: 7, count: 300), key: 1)
+        let mixed = try generator.generate([full, Prompt([5], key: 2)], sampling: several)
+        #expect(mixed.map { $0.map(\.tokens.count) } == [[0, 0, 0, 0], [3, 3, 3, 3]])
         for prompt in [[], [1, 97], [-1], [Int32](repeating: 7, count: 301)] as [[Int32]] {
             #expect(throws: (any Error).self) {
                 try generator.generate(prompts: [[1], prompt], sampling: Sampling(maxTokens: 1))
