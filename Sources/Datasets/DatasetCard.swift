@@ -93,6 +93,8 @@ extension DatasetRow.Content {
         case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
         case .completion(_, let completion): completion
+        case .labelled(let messages, _, _): messages.last?.content
+        case .preference(_, _, let preferred, _): preferred.last?.content
         case .text, .tokens: nil
         }
     }
@@ -105,6 +107,11 @@ extension DatasetRow.Content {
             [("prompt", prompt, 0), ("completion", completion, 0)]
         case .text(let text): [("text", text, 0)]
         case .tokens(let ids): [("tokens", nil, ids.count)]
+        case .labelled(let messages, _, _): messages.map { ($0.role.rawValue, $0.content, 0) }
+        case .preference(let messages, _, let preferred, let rejected):
+            messages.map { ($0.role.rawValue, $0.content, 0) }
+                + preferred.map { ("preferred", $0.content, 0) }
+                + rejected.map { ("rejected", $0.content, 0) }
         }
     }
 }

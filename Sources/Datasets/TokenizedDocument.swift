@@ -42,6 +42,11 @@ public struct TokenizedDocument: Sendable, Equatable {
             }
             tokens = ids
             weights = Array(repeating: 1, count: ids.count)
+        case .preference, .labelled:
+            throw InputError(
+                field: row.content.learnedField,
+                "row \(row.id): sft does not learn from rows of shape \(row.content.shape.rawValue)",
+                remedy: "Name data of conversations, completions, texts or tokens.")
         }
         // Nothing comes before the first token from which it could be predicted.
         if !weights.isEmpty { weights[0] = 0 }
@@ -83,6 +88,12 @@ public struct TokenizedDocument: Sendable, Equatable {
             let rendered = try template.render(shown, tools: tools, opensAnswer: true)
             return tokenizer.encode(rendered).ids
         case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
+        case .preference(let messages, let tools, _, _):
+            let rendered = try template.render(messages, tools: tools, opensAnswer: true)
+            return tokenizer.encode(rendered).ids
+        case .labelled(let messages, let tools, _):
+            let asked = DatasetRow(.chat(messages, tools: tools), id: row.id)
+            return try prompt(of: asked, tokenizer: tokenizer, template: template)
         case .text(let text): return tokenizer.encode(text).ids
         case .tokens(let ids): return ids
         }
@@ -92,7 +103,8 @@ public struct TokenizedDocument: Sendable, Equatable {
 extension DatasetRow.Content {
     fileprivate var learnedField: String {
         switch self {
-        case .chat: "messages"
+        case .chat, .labelled: "messages"
+        case .preference: "preferred_output"
         case .completion: "completion"
         case .text: "text"
         case .tokens: "tokens"

@@ -126,7 +126,7 @@ extension DatasetRow {
         case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
         case .completion(_, let completion): completion
-        case .text, .tokens: nil
+        case .text, .tokens, .preference, .labelled: nil
         }
     }
 }

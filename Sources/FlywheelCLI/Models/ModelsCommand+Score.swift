@@ -54,7 +54,7 @@ extension ModelsCommand {
                     tokenizer.encode(
                         try ChatTemplate.chatML.render(messages, tools: tools, opensAnswer: false)
                     ).ids
-                case .completion, .tokens:
+                case .completion, .tokens, .preference, .labelled:
                     try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML).tokens
                 }
             }
