@@ -29,6 +29,7 @@ enum MalformedInputs {
         .init("drop", "drop\nbatch: {lanes: 3}", ":8: batch.lanes"),
         .init("drop", "drop\npriority: high", ":8: priority"),
         .init("drop", "drop\n\tpriority: 1", ":8"),
+        .init("drop", "drop\nresolved: {data: {digest: x}}", ":8: resolved"),
     ]
 
     static let rows: [MalformedInput] = [

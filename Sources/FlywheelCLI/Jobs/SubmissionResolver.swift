@@ -28,6 +28,11 @@ struct SubmissionResolver {
     func resolve(_ documents: [SpecificationDocument]) async throws -> [Resolved] {
         var all: [Resolved] = []
         for document in documents {
+            guard document.specification.envelope.resolved.isEmpty else {
+                throw document.error(
+                    at: "resolved", "what names resolve to is found out now, not given",
+                    remedy: "Take it out.")
+            }
             var resolved = Resolved(specification: document.specification)
             try await resolveParents(of: document, into: &resolved, before: all)
             for (role, reference) in document.specification.datasets {
