@@ -24,7 +24,9 @@ public struct TokenizedDocument: Sendable, Equatable {
             weights = Self.weights(encoding, rendered, messages)
         case .completion(let prompt, let completion):
             let known = tokenizer.encode(prompt, parsingSpecial: false).ids
-            let learned = tokenizer.encode(completion, parsingSpecial: false).ids
+            let learned = tokenizer.encode(
+                completion, parsingSpecial: false, continuing: true
+            ).ids
             tokens = known + learned + (end.map { [$0] } ?? [])
             weights =
                 Array(repeating: 0, count: known.count)

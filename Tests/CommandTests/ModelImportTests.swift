@@ -2,6 +2,8 @@ import FlywheelCore
 import Foundation
 import Testing
 
+private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
+
 @Suite struct `Importing a model` {
     /// A small Llama that transformers wrote.
     private static let golden = URL(fileURLWithPath: #filePath)
@@ -44,7 +46,8 @@ import Testing
         ("config.json", "{"), ("config.json", #"{"model_type": "mamba"}"#),
         ("config.json", #"{"model_type": "llama", "hidden_size": 64}"#),
         ("model.safetensors", "no header"), ("tokenizer.json", #"{"model": {"type": "Unigram"}}"#),
-        ("tokenizer.json", "{"),
+        ("tokenizer.json", "{"), ("tokenizer.model", "\u{A}SentencePiece's"),
+        ("ranks.tiktoken", "YQ== 0"),
     ])
     func `refuses what ranks would refuse, and registers nothing`(name: String, text: String)
         async throws
@@ -56,6 +59,28 @@ import Testing
             #expect(refused.status == 65)
             #expect(refused.error.contains(name), "\(refused.error)")
             #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
+    @Test(.enabled(if: testData != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
+    func `converts a file of ranks, once and for all`() async throws {
+        try await Workplace.lend { place in
+            let folder = try copy(to: place)
+            try FileManager.default.copyItem(
+                atPath: (testData ?? "") + "/tokenizers/llama3/tokenizer.model",
+                toPath: folder + "/tokenizer.model")
+            let imported = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(imported.status == 0, "\(imported.error)")
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m", out).status == 0)
+            let text = try place.write("It's Llama's.", to: "text.txt")
+            var digests: [String?] = []
+            for folder in [folder, out] {
+                let measured = try await place.flywheel("bench", "tokenize", folder, text, "--json")
+                digests.append(measured.json?["digest"]?.string)
+            }
+            #expect(digests[0] != nil && digests[0] == digests[1])
+            #expect(FileManager.default.fileExists(atPath: out + "/tokenizer.json"))
         }
     }
 

@@ -22,7 +22,7 @@ struct ModelFolder {
         }
         self.path = path
         // Weights in other formats, pictures and notes stay where they are.
-        let endings: Set = ["json", "safetensors", "jinja", "model", "txt"]
+        let endings: Set = ["json", "safetensors", "jinja", "model", "tiktoken", "txt"]
         names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
             !name.hasPrefix(".") && endings.contains(URL(fileURLWithPath: name).pathExtension)
         }.sorted()
@@ -30,27 +30,28 @@ struct ModelFolder {
 
     /// Adds the files to `store`; their digests by name.
     ///
+    /// A file of ranks is converted: the model gets a `tokenizer.json`, which is all that is read later.
     /// Throws `InputError` where one is missing that a model, or else a tokenizer, cannot be without.
     func add(to store: ArtifactStore, isModel: Bool) throws -> [String: Digest] {
+        let ranks = Tokenizer.rankFile(in: path)
         for name in isModel ? ["config.json", "model.safetensors"] : ["tokenizer.json"]
-        where !names.contains(name) {
+        where !names.contains(name) && (isModel || ranks == nil) {
             throw InputError(
                 file: path, "the folder has no \(name)",
                 remedy: isModel && names.contains("model.safetensors.index.json")
                     ? "This version reads models of one file: save the model without shards."
                     : "Give a folder in Hugging Face's layout.")
         }
-        try check(isModel: isModel)
+        // Read as ranks will, so that what they would refuse is refused now.
+        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
+        let isKnown = names.contains("tokenizer.json")
+        let tokenizer = isKnown || ranks != nil ? try Tokenizer(folder: path) : nil
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
+        if let tokenizer, !isKnown {
+            files["tokenizer.json"] = try store.add(tokenizer.json).digest
+        }
         return files
-    }
-
-    /// Reads the folder as ranks will, so that what they would refuse is refused now.
-    private func check(isModel: Bool) throws {
-        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
-        guard names.contains("tokenizer.json") else { return }
-        _ = try Tokenizer(contentsOf: path + "/tokenizer.json")
     }
 
     /// The number of weights in `model.safetensors`.

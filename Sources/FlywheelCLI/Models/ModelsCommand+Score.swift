@@ -46,7 +46,7 @@ extension ModelsCommand {
             if rows.allSatisfy({ $0.content.shape == .tokens }) {
                 return rows.map { if case .tokens(let ids) = $0.content { ids } else { [] } }
             }
-            let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
+            let tokenizer = try Tokenizer(folder: folder)
             return try rows.map { row in
                 switch row.content {
                 case .text(let text): tokenizer.encode(text).ids
