@@ -6,8 +6,9 @@
 #pragma STDC FP_CONTRACT OFF
 
 // v3 brings AVX2 with FMA, v4 AVX-512. A clone without FMA instructions calls fmaf for each lane:
-// slow, and equal to the last bit.
-#if defined(__x86_64__) && defined(__linux__)
+// slow, and equal to the last bit. A test compiles each level by itself, with DISPATCHED empty.
+#if defined(DISPATCHED)
+#elif defined(__x86_64__) && defined(__linux__)
 #define DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define DISPATCHED

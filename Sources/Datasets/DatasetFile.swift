@@ -1,107 +1,54 @@
-import FlywheelCore
+public import FlywheelCore
 import Foundation
 
-/// Reads a JSONL file of rows, all of one shape.
+/// Reads files of rows, all of one shape: JSONL, or JSON with one array of records.
 public enum DatasetFile {
-    /// Whether a conversation must end with an answer: to learn from it, yes; to generate one, no.
-    public enum Ending: Sendable { case answered, open }
+    /// What a row must hold.
+    public enum Ending: Sendable {
+        /// An answer to learn: conversations that end with one, completions, texts or tokens.
+        case answered
+        /// A question: rows to answer may be of any shape, with or without their answers.
+        case open
+        /// Whatever its shape asks for: rows to keep, and to examine with.
+        case any
+    }
 
     /// The rows of the file at `path`.
     ///
     /// Blank lines, a byte order mark and carriage returns at line ends are passed over. Throws
     /// `InputError` naming file, line and field of the first row that cannot be used.
     public static func rows(at path: String, ending: Ending = .answered) throws -> [DatasetRow] {
+        try rows(at: [path], ending: ending)
+    }
+
+    /// The rows of several files, one after the other, as if they were one.
+    public static func rows(at paths: [String], ending: Ending) throws -> [DatasetRow] {
+        try rows(of: paths.map { ($0, try text(at: $0)) }, ending: ending)
+    }
+
+    /// The bytes of the file at `path`.
+    public static func text(at path: String) throws(InputError) -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw InputError(
                 file: path, "the file cannot be read", remedy: "Check the path and its permissions."
             )
         }
-        do throws(InputError) {
-            return try rows(parsing: Array(data), ending: ending)
-        } catch {
-            throw error.inFile(path)
-        }
+        return Array(data)
     }
 
-    /// The rows of the text of a JSONL file.
-    static func rows(
-        parsing text: [UInt8], ending: Ending = .answered
+    /// The rows of several texts, each called as a person would call its file.
+    public static func rows(
+        of files: [(name: String, text: [UInt8])], ending: Ending
     ) throws(InputError) -> [DatasetRow] {
-        var rows: [DatasetRow] = []
-        var first: (line: Int, shape: DatasetRow.Shape)?
-        var line = 0
-        var start = text.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        while start < text.count {
-            line += 1
-            var end = start
-            while end < text.count, text[end] != UInt8(ascii: "\n") { end += 1 }
-            defer { start = end + 1 }
-            if isBlank(text, start..<end) { continue }
-            let row = try row(text, start..<end, line: line, ending: ending)
-            let shape = row.content.shape
-            if let first, first.shape != shape {
-                throw InputError(
-                    line: line,
-                    "the row has the shape \(shape), but rows since line \(first.line) have \(first.shape)",
-                    remedy: "Nothing was read. Put each shape into a file of its own.")
-            }
-            if first == nil { first = (line, shape) }
-            rows.append(row)
-        }
-        guard !rows.isEmpty else {
-            throw InputError("the file has no rows", remedy: "Write one JSON object per line.")
-        }
-        return rows
+        var collection = RowCollection(ending: ending)
+        for (name, text) in files { try collection.add(text, file: name) }
+        return collection.rows
     }
 
-    private static func isBlank(_ text: [UInt8], _ range: Range<Int>) -> Bool {
-        for index in range where text[index] != 0x20 && text[index] != 0x09 && text[index] != 0x0D {
-            return false
-        }
-        return true
-    }
-
-    private static func row(
-        _ text: [UInt8], _ range: Range<Int>, line: Int, ending: Ending
-    ) throws(InputError) -> DatasetRow {
-        var reader = JSONReader(text, in: range, line: line)
-        do throws(InputError) {
-            let value = try reader.value()
-            try reader.finish()
-            return try RowReader(line: line, ending: ending).row(value)
-        } catch {
-            guard error.remedy.isEmpty else { throw error }
-            var copy = error
-            copy.remedy = "Nothing was read. Write one JSON object per line."
-            throw copy
-        }
-    }
-}
-
-extension DatasetRow {
-    /// What the records of a file look like; one file holds one.
-    public enum Shape: String, Sendable, Codable, CaseIterable, CustomStringConvertible {
-        case chat, completion, text, tokens
-
-        /// The shape as the members that make it.
-        public var description: String {
-            switch self {
-            case .chat: "{\"messages\"}"
-            case .completion: "{\"prompt\", \"completion\"}"
-            case .text: "{\"text\"}"
-            case .tokens: "{\"tokens\"}"
-            }
-        }
-    }
-}
-
-extension DatasetRow.Content {
-    public var shape: DatasetRow.Shape {
-        switch self {
-        case .chat: .chat
-        case .completion: .completion
-        case .text: .text
-        case .tokens: .tokens
-        }
+    /// `rows` as JSONL, in the one form that is kept: equal rows give equal bytes.
+    public static func jsonl(_ rows: [DatasetRow]) -> [UInt8] {
+        var writer = RowWriter()
+        for (index, row) in rows.enumerated() { writer.write(row, number: index + 1) }
+        return writer.text
     }
 }

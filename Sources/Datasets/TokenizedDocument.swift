@@ -17,8 +17,8 @@ public struct TokenizedDocument: Sendable, Equatable {
     public init(_ row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate) throws {
         let end = tokenizer.id(of: ChatTemplate.endOfText)
         switch row.content {
-        case .chat(let messages):
-            let rendered = try template.render(messages, opensAnswer: false)
+        case .chat(let messages, let tools):
+            let rendered = try template.render(messages, tools: tools, opensAnswer: false)
             let encoding = tokenizer.encode(rendered)
             tokens = encoding.ids
             weights = Self.weights(encoding, rendered, messages)
@@ -44,6 +44,11 @@ public struct TokenizedDocument: Sendable, Equatable {
             }
             tokens = ids
             weights = Array(repeating: 1, count: ids.count)
+        case .preference, .labelled:
+            throw InputError(
+                field: row.content.learnedField,
+                "row \(row.id): sft does not learn from rows of shape \(row.content.shape.rawValue)",
+                remedy: "Name data of conversations, completions, texts or tokens.")
         }
         // Nothing comes before the first token from which it could be predicted.
         if !weights.isEmpty { weights[0] = 0 }
@@ -79,11 +84,18 @@ public struct TokenizedDocument: Sendable, Equatable {
         of row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate
     ) throws -> [Int32] {
         switch row.content {
-        case .chat(let messages):
+        case .chat(let messages, let tools):
             let isAnswered = messages.last?.role == .assistant
             let shown = isAnswered ? Array(messages.dropLast()) : messages
-            return tokenizer.encode(try template.render(shown, opensAnswer: true)).ids
+            let rendered = try template.render(shown, tools: tools, opensAnswer: true)
+            return tokenizer.encode(rendered).ids
         case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
+        case .preference(let messages, let tools, _, _):
+            let rendered = try template.render(messages, tools: tools, opensAnswer: true)
+            return tokenizer.encode(rendered).ids
+        case .labelled(let messages, let tools, _):
+            let asked = DatasetRow(.chat(messages, tools: tools), id: row.id)
+            return try prompt(of: asked, tokenizer: tokenizer, template: template)
         case .text(let text): return tokenizer.encode(text).ids
         case .tokens(let ids): return ids
         }
@@ -93,7 +105,8 @@ public struct TokenizedDocument: Sendable, Equatable {
 extension DatasetRow.Content {
     fileprivate var learnedField: String {
         switch self {
-        case .chat: "messages"
+        case .chat, .labelled: "messages"
+        case .preference: "preferred_output"
         case .completion: "completion"
         case .text: "text"
         case .tokens: "tokens"

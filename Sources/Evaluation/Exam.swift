@@ -123,10 +123,10 @@ extension DatasetRow {
     /// The answer that the row itself gives; nil for texts and tokens.
     var expectedAnswer: String? {
         switch content {
-        case .chat(let messages):
+        case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
         case .completion(_, let completion): completion
-        case .text, .tokens: nil
+        case .text, .tokens, .preference, .labelled: nil
         }
     }
 }

@@ -23,7 +23,15 @@ struct SQLCommand: DatabaseCommand {
 
     func run(on database: Database) async throws {
         if output.isJSON, let query {
-            print(try await database.views.answer(to: query))
+            do {
+                print(try await database.views.answer(to: query))
+            } catch let error as PostgresError where !error.isConnectionLost {
+                // The person's own query: what PostgreSQL quotes of it may be shown.
+                Terminal.complain(
+                    [error.message, error.detail, error.hint].compactMap(\.self)
+                        .joined(separator: ". ") + ". Nothing was read.")
+                throw ExitStatus.failed
+            }
             return
         }
         // psql would say that nobody answers in its own words and with its own status.

@@ -52,7 +52,7 @@ struct EvaluateJob {
         }
         do {
             return try Exam(
-                try DatasetFile.rows(at: path), grader: ExactGrader(),
+                try DatasetFile.rows(at: path, ending: .any), grader: ExactGrader(),
                 answerTokensMax: specification.maxTokens)
         } catch let error as InputError {
             throw error.inFile(path)

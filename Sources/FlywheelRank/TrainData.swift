@@ -36,7 +36,9 @@ struct TrainRows {
     var texts: [String] {
         learned.flatMap { row -> [String] in
             switch row.content {
-            case .chat(let messages): messages.map(\.content)
+            case .chat(let messages, _), .labelled(let messages, _, _): messages.map(\.content)
+            case .preference(let messages, _, let preferred, let rejected):
+                (messages + preferred + rejected).map(\.content)
             case .completion(let prompt, let completion): [prompt, completion]
             case .text(let text): [text]
             case .tokens: []

@@ -77,7 +77,7 @@ extension EvaluateSpecification {
             document,
             known: JobEnvelope.keys + [
                 "model", "incumbent", "golden", "graders", "gate", "maxTokens",
-            ])
+            ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try fields.required("model").model()
         incumbent = try fields["incumbent"].map { field throws(InputError) in

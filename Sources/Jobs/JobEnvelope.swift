@@ -71,8 +71,10 @@ public struct JobEnvelope: Sendable, Equatable {
 
 extension JobEnvelope {
     static let keys = [
-        "kind", "name", "tenant", "priority", "after", "retries", "ranks", "resources", "resolved",
+        "kind", "name", "tenant", "priority", "after", "retries", "ranks", "resources",
     ]
+    /// Written at submission.
+    static let ours = ["resolved"]
 
     init(_ fields: FieldReader) throws(InputError) {
         name = try fields.required("name").name()

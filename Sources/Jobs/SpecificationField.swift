@@ -140,11 +140,14 @@ struct FieldReader {
     private let fields: [String: SpecificationField]
     private let known: Set<String>
 
-    init(_ field: SpecificationField, known: [String]) throws(InputError) {
+    /// - Parameter ours: keys that we write, never people: read, but not offered to them.
+    init(
+        _ field: SpecificationField, known: [String], ours: [String] = []
+    ) throws(InputError) {
         var fields: [String: SpecificationField] = [:]
         for member in try field.members() {
             let child = field.child(member.key, member.value)
-            guard known.contains(member.key) else {
+            guard known.contains(member.key) || ours.contains(member.key) else {
                 throw InputError(
                     file: member.place.file, line: member.place.line, field: child.path,
                     "unknown key `\(member.key.prefix(80))`",
@@ -156,7 +159,7 @@ struct FieldReader {
         }
         self.field = field
         self.fields = fields
-        self.known = Set(known)
+        self.known = Set(known + ours)
     }
 
     /// The field `key`; nil where it is absent or null.

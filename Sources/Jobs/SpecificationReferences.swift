@@ -6,12 +6,14 @@ public enum DatasetReference: Hashable, Sendable {
     case latest(name: String)
     /// `support-intent@<64 hexadecimal digits>`
     case version(name: String, Digest)
-    /// A JSONL file: whatever holds a `/` or ends in `.jsonl`.
+    /// `support-intent@3`; versions count from 1.
+    case number(name: String, Int)
+    /// A file of rows: whatever holds a `/` or ends in `.jsonl` or `.json`.
     case file(path: String)
 
     /// Reads a reference; nil for text that is none.
     public init?(_ text: String) {
-        if text.contains("/") || text.hasSuffix(".jsonl") {
+        if text.contains("/") || text.hasSuffix(".jsonl") || text.hasSuffix(".json") {
             self = .file(path: text)
             return
         }
@@ -22,6 +24,8 @@ public enum DatasetReference: Hashable, Sendable {
             self = .latest(name: name)
         } else if let digest = Digest(hex: parts[1]) {
             self = .version(name: name, digest)
+        } else if let version = Int(parts[1]), version >= 1, String(version) == parts[1] {
+            self = .number(name: name, version)
         } else {
             return nil
         }
@@ -33,6 +37,7 @@ extension DatasetReference: CustomStringConvertible {
         switch self {
         case .latest(let name): "\(name)@latest"
         case .version(let name, let digest): "\(name)@\(digest)"
+        case .number(let name, let version): "\(name)@\(version)"
         case .file(let path): path
         }
     }
@@ -125,7 +130,8 @@ extension SpecificationField {
         guard let reference = DatasetReference(text) else {
             throw error(
                 "`\(text.prefix(120))` names no dataset",
-                remedy: "Give name, name@latest, name@<64 hexadecimal digits> or a .jsonl file.")
+                remedy: "Give name, name@latest, name@3, name@<64 hexadecimal digits> or a .jsonl "
+                    + "file.")
         }
         return reference
     }

@@ -107,6 +107,11 @@ extension SpecificationTree {
         case YamlError.scanner(let context, let problem, let mark, _),
             YamlError.parser(let context, let problem, let mark, _),
             YamlError.composer(let context, let problem, let mark, _):
+            // The parser names one of its own functions here.
+            guard !problem.contains("yaml_set_max_nest_level") else {
+                return InputError(
+                    line: mark.line, "nested deeper than \(SpecificationLimits.depth)")
+            }
             let context = context.map { "\($0.text) that began on line \($0.mark.line), " } ?? ""
             return InputError(line: mark.line, "not valid YAML: \(context)\(problem)")
         case YamlError.duplicatedKeysInMapping(let duplicates, let context):

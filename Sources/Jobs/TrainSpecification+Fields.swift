@@ -7,7 +7,7 @@ extension TrainSpecification {
             known: JobEnvelope.keys + [
                 "model", "data", "validation", "method", "schedule", "batch", "precision",
                 "checkpoint", "overlong",
-            ])
+            ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try Model(try fields.required("model"))
         data = try fields.required("data").dataset()

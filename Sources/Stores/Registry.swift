@@ -27,6 +27,16 @@ public struct Registry: Sendable {
         ).map(decode)
     }
 
+    /// The dataset of that name and version, from 1.
+    public func dataset(named name: String, version: Int) async throws -> DatasetRecord? {
+        try await pool.first(
+            """
+            SELECT to_jsonb(d) AS row FROM flywheel.datasets d
+            WHERE name = \(name) AND version = \(version)
+            """
+        ).map(decode)
+    }
+
     public func datasets() async throws -> [DatasetRecord] {
         try await pool.query(
             "SELECT to_jsonb(d) AS row FROM flywheel.datasets d ORDER BY name, version"
@@ -130,6 +140,9 @@ public struct DatasetRecord: Sendable, Codable, Equatable {
     public var isGolden: Bool
     public var card: JSONValue
     public var source: String?
+
+    /// What people call it: `name@version`.
+    public var title: String { "\(name)@\(version)" }
 
     enum CodingKeys: String, CodingKey {
         case name, version, digest, shape, rows, bytes, card, source

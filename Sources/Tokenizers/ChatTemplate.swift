@@ -1,4 +1,4 @@
-import FlywheelCore
+public import FlywheelCore
 
 /// How a conversation is written out for a model.
 ///
@@ -50,8 +50,18 @@ public struct ChatTemplate: Sendable {
 
     /// The conversation as text; with `opensAnswer`, followed by the opening of an assistant's turn.
     ///
-    /// ChatML refuses no conversation; templates of other models do, by `InputError`.
-    public func render(_ messages: [ChatMessage], opensAnswer: Bool) throws -> Rendered {
+    /// Tools are definitions as in a chat completion's request. Throws `InputError` where the template
+    /// has no place for them.
+    public func render(
+        _ messages: [ChatMessage], tools: [JSONValue] = [], opensAnswer: Bool
+    ) throws -> Rendered {
+        let isPlain = messages.allSatisfy { $0.toolCalls.isEmpty && $0.reasoning == nil }
+        guard tools.isEmpty, isPlain else {
+            throw InputError(
+                field: tools.isEmpty ? "messages" : "tools",
+                "ChatML has no place for tools, their calls or reasoning",
+                remedy: "Use a model whose template has, or leave them out.")
+        }
         var rendered = Rendered(text: "")
         for (index, message) in messages.enumerated() {
             rendered.appendSpecial(Self.opening)

@@ -69,10 +69,14 @@ public struct Validation: Sendable {
     ///
     /// A function of the content and `seed` alone: adding, removing or reordering other rows moves none.
     public static func isHeldOut(_ row: DatasetRow, share: Double, seed: UInt64 = 0) -> Bool {
+        func key(_ messages: [ChatMessage]) -> String {
+            messages.map { "\($0.role.rawValue)\u{1}\($0.content)" }.joined(separator: "\u{2}")
+        }
         let key: String =
             switch row.content {
-            case .chat(let messages):
-                messages.map { "\($0.role.rawValue)\u{1}\($0.content)" }.joined(separator: "\u{2}")
+            case .chat(let messages, _), .labelled(let messages, _, _): key(messages)
+            // The same question is on one side, whatever its answers are.
+            case .preference(let messages, _, _, _): key(messages)
             case .completion(let prompt, let completion): prompt + "\u{2}" + completion
             case .text(let text): text
             case .tokens(let ids): ids.map(String.init).joined(separator: " ")

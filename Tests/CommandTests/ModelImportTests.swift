@@ -4,27 +4,31 @@ import Testing
 
 private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
 
-@Suite struct `Importing a model` {
+/// A model to import.
+enum ImportedModel {
     /// A small Llama that transformers wrote.
-    private static let golden = URL(fileURLWithPath: #filePath)
+    static let golden = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Goldens/llama").path
 
-    private func copy(to place: Workplace) throws -> String {
+    /// A folder in `place` with the model's files, to be changed.
+    static func copy(to place: Workplace) throws -> String {
         let folder = place.folder + "/model"
         try? FileManager.default.removeItem(atPath: folder)
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         for name in ["config.json", "model.safetensors"] {
             try FileManager.default.copyItem(
-                atPath: "\(Self.golden)/\(name)", toPath: "\(folder)/\(name)")
+                atPath: "\(golden)/\(name)", toPath: "\(folder)/\(name)")
         }
         return folder
     }
+}
 
+@Suite struct `Importing a model` {
     @Test func `adds it, promotes it and undoes that`() async throws {
         try await Workplace.lend { place in
-            let folder = try copy(to: place)
+            let folder = try ImportedModel.copy(to: place)
             for version in 1...2 {
                 #expect(
                     try await place.flywheel("models", "import", folder, "--name", "m").status == 0)
@@ -42,30 +46,10 @@ private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
         }
     }
 
-    @Test(arguments: [
-        ("config.json", "{"), ("config.json", #"{"model_type": "mamba"}"#),
-        ("config.json", #"{"model_type": "llama", "hidden_size": 64}"#),
-        ("model.safetensors", "no header"), ("tokenizer.json", #"{"model": {"type": "Unigram"}}"#),
-        ("tokenizer.json", "{"), ("tokenizer.model", "\u{A}SentencePiece's"),
-        ("ranks.tiktoken", "YQ== 0"),
-    ])
-    func `refuses what ranks would refuse, and registers nothing`(name: String, text: String)
-        async throws
-    {
-        try await Workplace.lend { place in
-            let folder = try copy(to: place)
-            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
-            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
-            #expect(refused.status == 65)
-            #expect(refused.error.contains(name), "\(refused.error)")
-            #expect(try await place.flywheel("models", "list", "--json").json == [])
-        }
-    }
-
     @Test(.enabled(if: testData != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
     func `converts a file of ranks, once and for all`() async throws {
         try await Workplace.lend { place in
-            let folder = try copy(to: place)
+            let folder = try ImportedModel.copy(to: place)
             try FileManager.default.copyItem(
                 atPath: (testData ?? "") + "/tokenizers/llama3/tokenizer.model",
                 toPath: folder + "/tokenizer.model")
@@ -81,6 +65,23 @@ private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
             }
             #expect(digests[0] != nil && digests[0] == digests[1])
             #expect(FileManager.default.fileExists(atPath: out + "/tokenizer.json"))
+        }
+    }
+
+    @Test(arguments: [
+        ("tokenizer.model", "\u{A}SentencePiece's", "SentencePiece"),
+        ("ranks.tiktoken", "YQ== 0", "no rank for the byte"),
+    ])
+    func `refuses other files of tokenizers, and registers nothing`(
+        name: String, text: String, problem: String
+    ) async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(refused.error.contains(name) && refused.error.contains(problem))
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
         }
     }
 

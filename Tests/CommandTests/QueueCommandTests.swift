@@ -236,6 +236,10 @@ struct Workplace {
                 #expect(answer.status == 65, "\(command)")
                 #expect(answer.error.contains("there is no job 99"), "\(answer.error)")
             }
+            let all = try await place.flywheel("jobs", "cancel", "98", "nothing", "99")
+            for name in ["job 98", "job `nothing`", "job 99"] {
+                #expect(all.error.contains("there is no \(name)"), "\(all.error)")
+            }
         }
     }
 }
@@ -282,6 +286,15 @@ struct Workplace {
             let json = try await place.flywheel("sql", "--json", query)
             #expect(json.status == 1)
             #expect(json.output.isEmpty)
+            #expect(json.error.hasPrefix("error: ") && json.error.hasSuffix("Nothing was read.\n"))
+        }
+    }
+
+    @Test func `what is wrong with a query is said in PostgreSQL's words`() async throws {
+        try await Workplace.lend { place in
+            let json = try await place.flywheel("sql", "--json", "SELECT nam FROM jobs")
+            #expect(json.error.contains("column \"nam\" does not exist"), "\(json.error)")
+            #expect(json.error.contains("jobs.name"), "\(json.error)")
         }
     }
 

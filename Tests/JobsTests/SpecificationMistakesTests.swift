@@ -58,7 +58,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "model: {new:", "model: {base: a, new:", line: 3, field: "model",
             says: "only one of `base` or `new`"),
         Mistake(
-            "support-intent@latest", "support-intent@3", line: 5, field: "data",
+            "support-intent@latest", "support-intent@0", line: 5, field: "data",
             says: "names no dataset"),
         Mistake("data: support-intent@latest\n", "", line: 1, field: "data", says: "is missing"),
         Mistake(

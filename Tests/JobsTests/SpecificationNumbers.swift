@@ -32,9 +32,10 @@ struct SpecificationNumbers: RandomNumberGenerator {
     }
 
     private mutating func dataset() -> DatasetReference {
-        switch number(0...2) {
+        switch number(0...3) {
         case 0: .latest(name: name())
         case 1: .version(name: name(), digest())
+        case 2: .number(name: name(), number(1...99))
         default: .file(path: "Daten/ü \"\(next())\".jsonl")
         }
     }

@@ -189,9 +189,11 @@ enum Sample {
         #expect(DatasetReference("a") == .latest(name: "a"))
         #expect(DatasetReference("a@latest") == .latest(name: "a"))
         #expect(DatasetReference("a@\(digest)") == .version(name: "a", digest))
+        #expect(DatasetReference("a@3") == .number(name: "a", 3))
         #expect(DatasetReference("a.jsonl") == .file(path: "a.jsonl"))
+        #expect(DatasetReference("a.json") == .file(path: "a.json"))
         #expect(DatasetReference("/a/b") == .file(path: "/a/b"))
-        for bad in ["", "@", "A", "a@", "a@3", "a@latest@latest", "-a", "a b"] {
+        for bad in ["", "@", "A", "a@", "a@0", "a@03", "a@latest@latest", "-a", "a b"] {
             #expect(DatasetReference(bad) == nil, "\(bad)")
         }
     }

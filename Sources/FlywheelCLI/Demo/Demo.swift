@@ -81,8 +81,8 @@ struct Demo {
         try set.training.jsonl.write(toFile: data, atomically: true, encoding: .utf8)
         try set.golden.jsonl.write(toFile: golden, atomically: true, encoding: .utf8)
         return (
-            try await database.importDataset(data, name: Self.task, isGolden: false),
-            try await database.importDataset(golden, name: "\(Self.task)-golden", isGolden: true)
+            try await database.importDataset([data], name: Self.task, isGolden: false),
+            try await database.importDataset([golden], name: "\(Self.task)-golden", isGolden: true)
         )
     }
 

@@ -38,8 +38,7 @@ extension JobsCommand {
 
         func run(on database: Database) async throws {
             var made: [JSONValue] = []
-            for job in order.jobs {
-                let old = try await job.id(in: database)
+            for old in try await JobArgument.ids(of: order.jobs, in: database) {
                 let new = try await database.jobs.retry(old)
                 made.append(["job": .integer(new.rawValue), "retry_of": .integer(old.rawValue)])
                 if !order.output.isJSON {
@@ -68,8 +67,7 @@ protocol JobOrder: DatabaseCommand {
 extension JobOrder {
     func run(on database: Database) async throws {
         var states: [JSONValue] = []
-        for job in order.jobs {
-            let id = try await job.id(in: database)
+        for id in try await JobArgument.ids(of: order.jobs, in: database) {
             let state = try await give(id, to: database.jobs)
             states.append(["job": .integer(id.rawValue), "state": .string(state.rawValue)])
             if !order.output.isJSON {

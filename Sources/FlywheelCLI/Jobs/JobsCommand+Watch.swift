@@ -15,7 +15,7 @@ extension JobsCommand {
 
         func run(on database: Database) async throws {
             let id = try await job.id(in: database)
-            try await JobWatcher(database: database).watch(id)
+            try await JobWatcher(database: database).watchUntilInterrupted(id)
         }
     }
 
@@ -94,6 +94,18 @@ struct JobWatcher {
     /// Whether it ends with what the result has to say.
     var tellsResult = true
 
+    /// As `watch`, until whoever looks on has seen enough: Ctrl-C ends the looking, not the job.
+    func watchUntilInterrupted(_ job: JobID) async throws {
+        do {
+            try await Service.untilSignalled(isWork: true) { try await watch(job) }
+        } catch let error as CancellationError {
+            Terminal.note(
+                "\nJob \(job) goes on: `flywheel jobs watch \(job)` follows it, "
+                    + "`flywheel jobs cancel \(job)` ends it.")
+            throw error
+        }
+    }
+
     /// Throws `ExitStatus.failed` where the job did not succeed.
     func watch(_ job: JobID) async throws {
         var bar = ProgressBar(terminal: .output)
@@ -139,7 +151,8 @@ struct JobWatcher {
                 }
             }
         } else {
-            parts.append(row.cell("waiting_for"))
+            let reason = row.cell("waiting_for")
+            if !reason.isEmpty { parts.append("waits for \(reason)") }
         }
         return parts.filter { !$0.isEmpty }.joined(separator: "  ")
     }

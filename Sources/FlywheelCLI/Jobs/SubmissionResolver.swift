@@ -28,6 +28,11 @@ struct SubmissionResolver {
     func resolve(_ documents: [SpecificationDocument]) async throws -> [Resolved] {
         var all: [Resolved] = []
         for document in documents {
+            guard document.specification.envelope.resolved.isEmpty else {
+                throw document.error(
+                    at: "resolved", "what names resolve to is found out now, not given",
+                    remedy: "Take it out.")
+            }
             var resolved = Resolved(specification: document.specification)
             try await resolveParents(of: document, into: &resolved, before: all)
             for (role, reference) in document.specification.datasets {
@@ -80,9 +85,11 @@ struct SubmissionResolver {
                     at: field, "there is no file `\(path)`",
                     remedy: "Paths are read from the current folder.")
             }
-            let rows = try DatasetFile.rows(at: path).count
-            let digest = try artifacts.add(file: path).digest
-            resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows)
+            let rows = try DatasetFile.rows(at: path, ending: .any)
+            try check(rows[0].content.shape, of: path, as: role, at: field, in: document)
+            // As it is imported: the same rows have one digest, so golden ones are known by it.
+            let digest = try artifacts.add(DatasetFile.jsonl(rows)).digest
+            resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows.count)
             return
         }
         let record: DatasetRecord
@@ -96,9 +103,25 @@ struct SubmissionResolver {
                 at: field, "`\(record.name)` is a golden set",
                 remedy: "What a model is examined on is never trained on: name other data.")
         }
+        try check(
+            DatasetRow.Shape(rawValue: record.shape), of: record.title, as: role, at: field,
+            in: document)
         resolved.specification.datasets[role] = .version(name: record.name, record.digest)
         resolved.specification.envelope.resolved[role] = .dataset(
             record.digest, rows: record.rows)
+    }
+
+    /// Makes sure that the method can learn from rows of `shape`.
+    private func check(
+        _ shape: DatasetRow.Shape?, of title: String, as role: InputRole, at field: String,
+        in document: SpecificationDocument
+    ) throws {
+        guard role != .golden, let shape, !shape.isLearnable else { return }
+        let learnable = DatasetRow.Shape.allCases.filter(\.isLearnable).map(\.rawValue)
+        throw document.error(
+            at: field,
+            "`\(title)` has rows of shape \(shape.rawValue), from which method sft cannot learn",
+            remedy: "It learns from the shapes \(learnable.joined(separator: ", ")).")
     }
 
     // MARK: Models

@@ -39,7 +39,7 @@ struct SubmitCommand: DatabaseCommand {
                 idempotencyKey: idempotencyKey)
             show(submitted)
             if watch, let last = submitted.last {
-                try await JobWatcher(database: database).watch(last.job)
+                try await JobWatcher(database: database).watchUntilInterrupted(last.job)
             }
         } catch var error as InputError {
             error.remedy += (error.remedy.isEmpty ? "" : " ") + "Nothing was submitted."

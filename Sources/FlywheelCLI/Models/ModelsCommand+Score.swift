@@ -50,11 +50,11 @@ extension ModelsCommand {
             return try rows.map { row in
                 switch row.content {
                 case .text(let text): tokenizer.encode(text).ids
-                case .chat(let messages):
+                case .chat(let messages, let tools):
                     tokenizer.encode(
-                        try ChatTemplate.chatML.render(messages, opensAnswer: false)
+                        try ChatTemplate.chatML.render(messages, tools: tools, opensAnswer: false)
                     ).ids
-                case .completion, .tokens:
+                case .completion, .tokens, .preference, .labelled:
                     try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML).tokens
                 }
             }

@@ -10,7 +10,7 @@ struct UpCommand: AsyncParsableCommand {
             keeps a coordinator and workers running. Their logs are in FLYWHEEL_HOME.
             """)
 
-    @Option(help: "How many workers to run, as if they were so many nodes.")
+    @Option(help: "How many workers to run, as if they were so many nodes; 0 for none.")
     var workers = 1
 
     @Option(help: "How many cores each worker gives to ranks; all, unless said otherwise.")
