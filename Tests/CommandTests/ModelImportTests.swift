@@ -2,6 +2,8 @@ import FlywheelCore
 import Foundation
 import Testing
 
+private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
+
 /// A model to import.
 enum ImportedModel {
     /// A small Llama that transformers wrote.
@@ -86,6 +88,45 @@ enum ImportedModel {
             #expect(refused.status == 65)
             #expect(
                 refused.error.contains("model-00002-of-00002.safetensors"), "\(refused.error)")
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
+    @Test(.enabled(if: testData != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
+    func `converts a file of ranks, once and for all`() async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            try FileManager.default.copyItem(
+                atPath: (testData ?? "") + "/tokenizers/llama3/tokenizer.model",
+                toPath: folder + "/tokenizer.model")
+            let imported = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(imported.status == 0, "\(imported.error)")
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m", out).status == 0)
+            let text = try place.write("It's Llama's.", to: "text.txt")
+            var digests: [String?] = []
+            for folder in [folder, out] {
+                let measured = try await place.flywheel("bench", "tokenize", folder, text, "--json")
+                digests.append(measured.json?["digest"]?.string)
+            }
+            #expect(digests[0] != nil && digests[0] == digests[1])
+            #expect(FileManager.default.fileExists(atPath: out + "/tokenizer.json"))
+        }
+    }
+
+    @Test(arguments: [
+        ("tokenizer.model", "\u{A}SentencePiece's", "SentencePiece"),
+        ("ranks.tiktoken", "YQ== 0", "no rank for the byte"),
+    ])
+    func `refuses other files of tokenizers, and registers nothing`(
+        name: String, text: String, problem: String
+    ) async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(refused.error.contains(name) && refused.error.contains(problem))
             #expect(try await place.flywheel("models", "list", "--json").json == [])
         }
     }

@@ -22,7 +22,7 @@ struct ModelFolder {
         }
         self.path = path
         // Weights in other formats, pictures and notes stay where they are, and so do shards.
-        let endings: Set = ["json", "jinja", "model", "txt"]
+        let endings: Set = ["json", "jinja", "model", "tiktoken", "txt"]
         names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
             name == WeightFiles.single
                 || !name.hasPrefix(".") && name != WeightFiles.index
@@ -33,35 +33,38 @@ struct ModelFolder {
     /// Adds the files to `store`; their digests by name.
     ///
     /// Shards become one `model.safetensors`, whose digest is that of the model, with the tensors as they
-    /// are in order of their names. Throws `InputError` where a file is missing that a model, or else a
+    /// are in order of their names. A file of ranks is converted: the model gets a `tokenizer.json`, which
+    /// is all that is read later. Throws `InputError` where a file is missing that a model, or else a
     /// tokenizer, cannot be without.
     func add(to store: ArtifactStore, isModel: Bool) throws -> [String: Digest] {
+        let ranks = Tokenizer.rankFile(in: path)
         let isSharded = isModel && !names.contains(WeightFiles.single) && hasIndex
         for name in isModel ? ["config.json", WeightFiles.single] : ["tokenizer.json"]
-        where !names.contains(name) && !(name == WeightFiles.single && isSharded) {
+        where !names.contains(name) && (isModel || ranks == nil)
+            && !(name == WeightFiles.single && isSharded)
+        {
             throw InputError(
                 file: path, "the folder has no \(name)",
                 remedy: "Give a folder in Hugging Face's layout.")
         }
-        try check(isModel: isModel)
+        // Read as ranks will, so that what they would refuse is refused now.
+        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
+        let isKnown = names.contains("tokenizer.json")
+        let tokenizer = isKnown || ranks != nil ? try Tokenizer(folder: path) : nil
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
         if isSharded {
             let shards = try WeightFiles(folder: path).files
             files[WeightFiles.single] = try store.add(merging: shards).digest
         }
+        if let tokenizer, !isKnown {
+            files["tokenizer.json"] = try store.add(tokenizer.json).digest
+        }
         return files
     }
 
     private var hasIndex: Bool {
         FileManager.default.fileExists(atPath: "\(path)/\(WeightFiles.index)")
-    }
-
-    /// Reads the folder as ranks will, so that what they would refuse is refused now.
-    private func check(isModel: Bool) throws {
-        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
-        guard names.contains("tokenizer.json") else { return }
-        _ = try Tokenizer(contentsOf: path + "/tokenizer.json")
     }
 
     /// The number of weights.

@@ -64,11 +64,10 @@ extension ModelsCommand {
 
         /// Rows of tokens can do without one; then answers are tokens too.
         private func tokenizer(in folder: String, for rows: [DatasetRow]?) throws -> Tokenizer? {
-            let path = folder + "/tokenizer.json"
             if let rows, rows.allSatisfy({ $0.content.shape == .tokens }) {
-                return try? Tokenizer(contentsOf: path)
+                return try? Tokenizer(folder: folder)
             }
-            return try Tokenizer(contentsOf: path)
+            return try Tokenizer(folder: folder)
         }
 
         private func tokens(
