@@ -86,7 +86,7 @@ let package = Package(
                 "Graders", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
-        module("Generation", ["Models", "Tensors", "FlywheelCore"]),
+        module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
         module("Tokenizers", ["FlywheelCore"]),
@@ -128,7 +128,8 @@ let package = Package(
         tests("DatasetsTests", ["Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests("ModelsTests", ["Models", "Tensors", "Artifacts", "FlywheelCore", "TestSupport"]),
         tests(
-            "GenerationTests", ["Generation", "Models", "Tensors", "FlywheelCore", "TestSupport"]),
+            "GenerationTests",
+            ["Generation", "Models", "Tokenizers", "Tensors", "FlywheelCore", "TestSupport"]),
         tests(
             "TrainingTests",
             [
