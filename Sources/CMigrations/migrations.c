@@ -33,6 +33,9 @@ static const unsigned char m0009[] = {
 static const unsigned char m0010[] = {
 #embed "../../migrations/0010_views.sql"
 };
+static const unsigned char m0011[] = {
+#embed "../../migrations/0011_exams.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -47,6 +50,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0008, "0008_coordination.sql"),
     MIGRATION(m0009, "0009_records.sql"),
     MIGRATION(m0010, "0010_views.sql"),
+    MIGRATION(m0011, "0011_exams.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

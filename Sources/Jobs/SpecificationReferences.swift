@@ -95,12 +95,39 @@ public enum JobReference: Hashable, Sendable {
     case name(String)
 }
 
-/// What an input is for; also its key in `RankPlan.inputs`.
-public enum InputRole: String, Sendable, CaseIterable, Codable {
+/// What an input is for; its `rawValue` is also its key in `RankPlan.inputs`.
+public enum InputRole: Hashable, Sendable, CaseIterable, RawRepresentable {
     /// JSONL files.
     case data, validation, golden
     /// Folders in Hugging Face's layout.
     case base, model, incumbent, tokenizer
+    /// The model at this index of an exam's `models`.
+    case other(Int)
+
+    public static let allCases =
+        [data, validation, golden, base, model, incumbent, tokenizer]
+        + (0..<SpecificationLimits.otherModels).map(other)
+
+    private static let byName = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+
+    public init?(rawValue: String) {
+        guard let role = Self.byName[rawValue] else { return nil }
+        self = role
+    }
+
+    public var rawValue: String {
+        switch self {
+        case .data: "data"
+        case .validation: "validation"
+        case .golden: "golden"
+        case .base: "base"
+        case .model: "model"
+        case .incumbent: "incumbent"
+        case .tokenizer: "tokenizer"
+        case .other(let index): "models-\(index)"
+        }
+    }
 }
 
 /// What a reference meant when the job was submitted: what the worker fetches, by digest.

@@ -74,14 +74,21 @@ public struct Registry: Sendable {
         ).map(decode)
     }
 
-    public func promote(_ model: String, reason: String) async throws -> ModelRecord {
-        try await record("SELECT flywheel.promote(\(model), \(reason))")
+    /// Makes `model` what its name means; `person` is who says so, and is kept beside the role that
+    /// the server knows.
+    public func promote(
+        _ model: String, reason: String, by person: String? = nil
+    ) async throws -> ModelRecord {
+        try await record("SELECT flywheel.promote(\(model), \(reason), \(person ?? ""))")
     }
 
     /// Undoes the last promotion of `name`; returns the versions that it left and went to.
-    public func rollback(_ name: String, reason: String) async throws -> (from: Int, to: Int?) {
+    public func rollback(
+        _ name: String, reason: String, by person: String? = nil
+    ) async throws -> (from: Int, to: Int?) {
         let answer: JSONValue = try await translating {
-            try await pool.value("SELECT flywheel.rollback_model(\(name), \(reason))")
+            try await pool.value(
+                "SELECT flywheel.rollback_model(\(name), \(reason), \(person ?? ""))")
         }
         return (Int(answer["from"]?.integer ?? 0), answer["to"]?.integer.map { Int($0) })
     }

@@ -93,6 +93,12 @@ public struct Tokenizer: Sendable {
         processor.process(encode(text), of: Array(text.utf8))
     }
 
+    /// The ids of a text after the tokens that begin every text, unless it has them written out.
+    public func encodeOpened(_ text: String, parsingSpecial: Bool = true) -> [Int32] {
+        let ids = encode(text, parsingSpecial: parsingSpecial).ids
+        return ids.starts(with: opening) ? ids : opening + ids
+    }
+
     /// The text of `ids`; invalid UTF-8 becomes U+FFFD, and ids without a token nothing.
     ///
     /// With `continuing`, the ids go on from others, and no leading blank is taken off.

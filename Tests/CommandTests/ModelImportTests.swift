@@ -46,6 +46,52 @@ enum ImportedModel {
         }
     }
 
+    /// Transformers writes tensors in order of their names, and so do we: the digest of a model does not
+    /// depend on how it came.
+    @Test func `in shards makes it the one file that transformers would have written`() async throws
+    {
+        let shards = ImportedModel.golden + "/shards"
+        let whole = try Digest(ofFile: ImportedModel.golden + "/model.safetensors")
+        try await Workplace.lend { place in
+            let imported = try await place.flywheel(
+                "models", "import", shards, "--name", "m", "--json")
+            #expect(imported.status == 0, "\(imported.error)")
+            #expect(imported.json?["digest"]?.string == whole.hex)
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m", out).status == 0)
+            let names = try FileManager.default.contentsOfDirectory(atPath: out).sorted()
+            #expect(names == ["config.json", "generation_config.json", "model.safetensors"])
+
+            let rows = try place.write("{\"tokens\": [1, 5, 9, 33, 60]}\n", to: "tokens.jsonl")
+            for command in [["score"], ["generate", "--max-tokens", "9"]] {
+                let options = command.dropFirst() + ["--input", rows, "--json"]
+                var said: Set<String> = []
+                for model in ["m", shards, ImportedModel.golden] {
+                    let made = try await Command.flywheel(
+                        ["models", command[0], model] + options, in: place.variables)
+                    #expect(made.status == 0, "\(made.error)")
+                    said.insert(made.output)
+                }
+                #expect(said.count == 1)
+            }
+        }
+    }
+
+    @Test func `in shards of which one is missing names it`() async throws {
+        try await Workplace.lend { place in
+            let folder = place.folder + "/shards"
+            try FileManager.default.copyItem(
+                atPath: ImportedModel.golden + "/shards", toPath: folder)
+            try FileManager.default.removeItem(
+                atPath: folder + "/model-00002-of-00002.safetensors")
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(
+                refused.error.contains("model-00002-of-00002.safetensors"), "\(refused.error)")
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
     @Test(.enabled(if: testData != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
     func `converts a file of ranks, once and for all`() async throws {
         try await Workplace.lend { place in

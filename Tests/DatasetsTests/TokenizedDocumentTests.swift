@@ -155,4 +155,17 @@ private func text(
             #expect(error?.problem.contains("row r") == true)
         }
     }
+
+    @Test func `a row whose answers the template rewrites is named`() throws {
+        let template = try ChatTemplate(
+            jinja: "{% for m in messages %}{{ 'now' if loop.last }}{{ m.content }}{% endfor %}")
+        let answer = ChatMessage(role: .assistant, content: "x")
+        let error = try #require(throws: InputError.self) {
+            _ = try TokenizedDocument(
+                DatasetRow(.chat([answer, answer]), id: "seven"), tokenizer: bytes,
+                template: template)
+        }
+        #expect(error.problem.hasPrefix("row seven: the template writes this answer otherwise"))
+        #expect(error.field == "messages[0]")
+    }
 }

@@ -38,7 +38,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
             ["FlywheelCLI", "FlywheelRank"], ["Coordination", "Workers"],
             ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Generation", "Datasets"],
             ["Models", "Tokenizers", "Jobs"],
-            ["Artifacts", "Collectives", "Tensors", "EmbeddedPostgres", "Postgres"],
+            ["Artifacts", "Collectives", "Graders", "Tensors", "EmbeddedPostgres", "Postgres"],
             ["FlywheelCore", "Processes"],
         ]
         let floor = Dictionary(

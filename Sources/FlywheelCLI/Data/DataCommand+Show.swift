@@ -34,7 +34,7 @@ extension DataCommand {
                     try await ModelOnDisk.lend(model) { folder in
                         DatasetCard(
                             of: read.rows,
-                            tokenizer: try Tokenizer(contentsOf: folder + "/tokenizer.json"),
+                            tokenizer: try Tokenizer(folder: folder),
                             rowTokens: rowTokens)
                     }
                 } else {

@@ -41,6 +41,10 @@ struct SubmissionResolver {
             for (role, reference) in document.specification.models {
                 try await resolve(reference, as: role, of: document, into: &resolved, before: all)
             }
+            if case .evaluate(let exam) = resolved.specification {
+                try await resolveIncumbent(of: exam, document, into: &resolved)
+                try checkModelsDiffer(document, resolved)
+            }
             all.append(resolved)
         }
         return all
@@ -134,6 +138,7 @@ struct SubmissionResolver {
             switch role {
             case .base: "model.base"
             case .tokenizer: "model.new.tokenizer"
+            case .other: "models"
             default: role.rawValue
             }
         if case .folder(let path) = reference {
@@ -167,6 +172,42 @@ struct SubmissionResolver {
             throw document.error(
                 at: field, error.problem,
                 remedy: error.remedy + " A model that a job makes needs that job in `after`.")
+        }
+    }
+
+    /// A gate without a named incumbent compares with what a promotion would replace: the promoted
+    /// version of the candidate's name, if there is one and it is not the candidate itself.
+    private func resolveIncumbent(
+        of exam: EvaluateSpecification, _ document: SpecificationDocument,
+        into resolved: inout Resolved
+    ) async throws {
+        guard exam.gate != nil, exam.incumbent == nil, let name = exam.model.name,
+            let record = try await database.registry.model(named: name),
+            record.stage == "promoted",
+            exam.model != .version(name: record.name, record.version)
+        else { return }
+        var exam = exam
+        exam.incumbent = .version(name: record.name, record.version)
+        resolved.specification = .evaluate(exam)
+        resolved.specification.envelope.resolved[.incumbent] = .folder(files: record.files)
+    }
+
+    /// Verdicts are kept by model and row, so no model sits an exam twice.
+    private func checkModelsDiffer(
+        _ document: SpecificationDocument, _ resolved: Resolved
+    ) throws(InputError) {
+        var seen: [String: InputRole] = [:]
+        for role in InputRole.allCases {
+            guard let reference = resolved.specification.models[role] else { continue }
+            // What a job will make is known by its name alone.
+            let isOutput = resolved.outputs[role] != nil
+            guard seen.updateValue(role, forKey: "\(reference)\(isOutput)") == nil else {
+                throw document.error(
+                    at: role == .incumbent ? "incumbent" : "models",
+                    "`\(reference)` sits this exam already",
+                    remedy: "Name each model once; a gate's incumbent is, unless you name one, the "
+                        + "promoted version of the candidate's name.")
+            }
         }
     }
 

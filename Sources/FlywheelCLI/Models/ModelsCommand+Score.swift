@@ -47,15 +47,17 @@ extension ModelsCommand {
                 return rows.map { if case .tokens(let ids) = $0.content { ids } else { [] } }
             }
             let tokenizer = try Tokenizer(folder: folder)
+            let template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
             return try rows.map { row in
                 switch row.content {
-                case .text(let text): tokenizer.encode(text).ids
+                case .text(let text): tokenizer.encodeOpened(text)
                 case .chat(let messages, let tools):
                     tokenizer.encode(
-                        try ChatTemplate.chatML.render(messages, tools: tools, opensAnswer: false)
+                        try template.render(
+                            messages, tools: tools, opensAnswer: false, isLearned: false)
                     ).ids
                 case .completion, .tokens, .preference, .labelled:
-                    try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML).tokens
+                    try TokenizedDocument(row, tokenizer: tokenizer, template: template).tokens
                 }
             }
         }
