@@ -14,9 +14,17 @@ let strict: [SwiftSetting] =
     ] + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 extension Target.Dependency {
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
+    static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -41,15 +49,21 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     targets: [
         // Executables: arguments, configuration, assembly.
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Stores", "EmbeddedPostgres", "Postgres", "Jobs",
+                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
+                "Postgres", "Jobs",
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
@@ -58,7 +72,8 @@ let package = Package(
         program(
             "FlywheelRank",
             [
-                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation", "Models",
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation",
+                "Models",
                 "Datasets",
                 "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
             ]),
@@ -67,13 +82,22 @@ let package = Package(
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
         module("Workers", ["Jobs", "Artifacts", "Processes", "FlywheelCore", .logging]),
 
+        module(
+            "Gateway",
+            [
+                "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
+            ]),
+
         // Adapters.
-        module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+        module(
+            "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
         module("Jobs", ["Graders", "FlywheelCore", .yams]),
         module("Graders", ["FlywheelCore"]),
+        module("Captures", ["Jobs", "FlywheelCore", .crypto]),
         module(
             "Training",
             [
@@ -141,8 +165,17 @@ let package = Package(
         tests(
             "EvaluationTests",
             [
-                "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives", "FlywheelCore",
+                "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives",
+                "FlywheelCore",
                 "TestSupport",
+            ]),
+        tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
+        tests(
+            "GatewayTests",
+            [
+                "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
+                "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(

@@ -44,7 +44,8 @@ extension ModelsCommand {
                     rows
                     ?? [DatasetRow(asking: prompt ?? "", inChat: template.writesConversations)]
                 let prompts = try rows.map { row in
-                    Prompt(try tokens(of: row, tokenizer, template), key: row.key)
+                    let tokens = try tokens(of: row, tokenizer, template)
+                    return Prompt(tokens, key: tokens.promptKey)
                 }
                 let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
                 let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
@@ -119,10 +120,12 @@ extension DatasetRow {
         self.init(
             inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text), id: "prompt")
     }
+}
 
-    /// Of the row's id, so that an answer does not depend on the rows around it: the first eight bytes
-    /// of its SHA-256.
-    fileprivate var key: UInt64 {
-        UInt64(Digest(of: id).hex.prefix(16), radix: 16) ?? 0
+extension [Int32] {
+    /// Of the prompt itself, so that its answers depend on nothing around it: the first eight bytes of
+    /// the SHA-256 of its ids.
+    fileprivate var promptKey: UInt64 {
+        UInt64(Digest(of: map(String.init).joined(separator: " ")).hex.prefix(16), radix: 16) ?? 0
     }
 }
