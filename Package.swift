@@ -68,6 +68,8 @@ let package = Package(
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
                 "Tensors", "Processes", "FlywheelCore", .argumentParser, .logging, .yams,
+                .hummingbird,
+                .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         program(
             "FlywheelRank",
@@ -175,7 +177,7 @@ let package = Package(
             [
                 "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
                 "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
-                .logging,
+                .nioHTTP1, .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(

@@ -63,6 +63,11 @@ public struct Destination: Sendable, Equatable {
     public var upstream: Upstream
     /// As the upstream knows it.
     public var model: String
+
+    public init(upstream: Upstream, model: String) {
+        self.upstream = upstream
+        self.model = model
+    }
 }
 
 /// A `model` that leads nowhere.

@@ -101,14 +101,25 @@ extension PersonalDatum {
 
     // MARK: Card
 
-    /// 13 to 19 digits that begin with 2 to 6, in one piece or with single blanks or hyphens between,
+    /// As many digits as their network has, in one piece or with single blanks or hyphens between,
     /// whose last digit checks out (ISO/IEC 7812, Luhn's formula).
     private static func cards(_ text: [UInt8]) -> [(Range<Int>, String)] {
         groups(text, separators: " -").compactMap { range, digits in
-            guard 13...19 ~= digits.count, UInt8(ascii: "2")...UInt8(ascii: "6") ~= digits[0],
-                isLuhn(digits)
-            else { return nil }
+            guard cardLengths(digits).contains(digits.count), isLuhn(digits) else { return nil }
             return (range, String(decoding: digits, as: UTF8.self))
+        }
+    }
+
+    /// How many digits a card has that begins so; none for what is no network's.
+    private static func cardLengths(_ digits: [UInt8]) -> ClosedRange<Int> {
+        switch digits.prefix(2).reduce(0, { $0 * 10 + Int($1 - UInt8(ascii: "0")) }) {
+        case 34, 37: 15...15
+        case 40...49: 13...19
+        case 51...55, 22...27: 16...16
+        case 30, 36, 38, 39: 14...19
+        case 35, 60, 62, 64, 65: 16...19
+        case 50, 56...59, 61, 63, 66...69: 13...19
+        default: .max ... .max
         }
     }
 

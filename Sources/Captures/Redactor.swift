@@ -9,8 +9,9 @@ public enum PersonalDatum: String, CaseIterable, Sendable, Codable {
 }
 
 /// Puts placeholders in the place of personal data, the same one for the same datum throughout one
-/// capture: `[EMAIL_1]`. What was there is not kept anywhere.
+/// capture.
 ///
+/// `[EMAIL_1]`, for example; what was there is not kept anywhere.
 /// A datum counts as the same however it is written: case, blanks and hyphens do not matter.
 public struct Redactor: Sendable {
     private let kinds: [PersonalDatum]

@@ -3,8 +3,9 @@ import FlywheelCore
 import Hummingbird
 import NIOCore
 
-/// `/healthz`: the process answers. `/readyz`: calls can be answered. `/metrics`: numbers.
+/// How the gateway is.
 ///
+/// `/healthz`: the process answers. `/readyz`: calls can be answered. `/metrics`: numbers.
 /// A database that is away does not make a gateway unready, since calls go on without it.
 struct HealthRoutes: Sendable {
     let keeper: StateKeeper

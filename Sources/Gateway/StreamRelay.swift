@@ -15,32 +15,40 @@ extension ChatRoute {
         var headers = call.headers()
         Self.pass(reply.headers, into: &headers)
         headers[.cacheControl] = "no-cache"
+        let (pieces, out) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
         let status = reply.status
+        // A task of its own, so that a caller who hangs up between two pieces ends it.
+        let relay = Task {
+            var relay = StreamRelay(call: call, httpStatus: status.code, out: out)
+            await relay.run(body, limit: configuration.limits.responseBytes, recorder)
+            metrics.inFlightEnded()
+        }
+        let lifeline = Lifeline(relay)
         return Response(
             status: status, headers: headers,
             body: ResponseBody { writer in
-                let (pieces, out) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
-                // A task of its own, so that a caller who hangs up between two pieces ends it.
-                let relay = Task {
-                    var relay = StreamRelay(call: call, httpStatus: status.code, out: out)
-                    await relay.run(body, limit: configuration.limits.responseBytes, recorder)
-                }
-                departures.watch(context.channel) { relay.cancel() }
-                defer {
-                    departures.forget(context.channel)
-                    metrics.inFlightEnded()
-                }
+                departures.watch(context.channel) { lifeline.relay.cancel() }
+                defer { departures.forget(context.channel) }
                 do {
                     for try await piece in pieces { try await writer.write(piece) }
-                    await relay.value
+                    await lifeline.relay.value
                     try await writer.finish(nil)
                 } catch {
-                    relay.cancel()
-                    await relay.value
+                    lifeline.relay.cancel()
+                    await lifeline.relay.value
                     throw error
                 }
             })
     }
+}
+
+/// Ends a relay whose reply nobody holds any more: a caller may be gone before the reply begins.
+private final class Lifeline: Sendable {
+    let relay: Task<Void, Never>
+
+    init(_ relay: Task<Void, Never>) { self.relay = relay }
+
+    deinit { relay.cancel() }
 }
 
 /// Relays one stream: takes the usage out that the caller did not ask for, puts the answer together,

@@ -166,8 +166,9 @@ struct UpstreamClient: Sendable {
     static func reason(_ error: any Error) -> String {
         switch error {
         case let error as HTTPClientError: error.shortDescription
+        case let error as IOError: unsafe String(cString: strerror(error.errnoCode))
         case let error as NIOConnectionError:
-            error.connectionErrors.first.map { "\($0.error)" } ?? "its name is unknown"
+            error.connectionErrors.first.map { reason($0.error) } ?? "its name is unknown"
         default: "\(error)"
         }
     }

@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import HTTPTypes
+import Postgres
 import Testing
 
 /// Calls through the real gateway, to an upstream that does what it is told.

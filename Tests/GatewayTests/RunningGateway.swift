@@ -4,6 +4,7 @@ import FlywheelCore
 import Foundation
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import Postgres
 import Processes
 import Stores

@@ -36,7 +36,8 @@ private func files(in folder: String, suffix: String) throws -> [String] {
     @Test func `imports point down, from the top of the building to the ground`() throws {
         let floors = [
             ["FlywheelCLI", "FlywheelRank"], ["Coordination", "Workers", "Gateway"],
-            ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Generation", "Datasets", "Captures"],
+            ["Stores", "CollectivesMPI"], ["Training", "Evaluation"],
+            ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],
             ["Artifacts", "Collectives", "Graders", "Tensors", "EmbeddedPostgres", "Postgres"],
             ["FlywheelCore", "Processes"],
