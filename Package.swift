@@ -74,7 +74,8 @@ let package = Package(
         program(
             "FlywheelRank",
             [
-                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Generation", "Models",
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation",
+                "Models",
                 "Datasets",
                 "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
             ]),
@@ -96,7 +97,8 @@ let package = Package(
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
-        module("Jobs", ["FlywheelCore", .yams]),
+        module("Jobs", ["Graders", "FlywheelCore", .yams]),
+        module("Graders", ["FlywheelCore"]),
         module("Captures", ["Jobs", "FlywheelCore", .crypto]),
         module(
             "Training",
@@ -106,8 +108,11 @@ let package = Package(
             ]),
         module(
             "Evaluation",
-            ["Models", "Generation", "Datasets", "Tokenizers", "Collectives", "FlywheelCore"]),
-        module("Generation", ["Models", "Tensors", "FlywheelCore"]),
+            [
+                "Graders", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
+                "Tensors", "FlywheelCore",
+            ]),
+        module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
         module("Tokenizers", ["FlywheelCore"]),
@@ -149,7 +154,8 @@ let package = Package(
         tests("DatasetsTests", ["Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests("ModelsTests", ["Models", "Tensors", "Artifacts", "FlywheelCore", "TestSupport"]),
         tests(
-            "GenerationTests", ["Generation", "Models", "Tensors", "FlywheelCore", "TestSupport"]),
+            "GenerationTests",
+            ["Generation", "Models", "Tokenizers", "Tensors", "FlywheelCore", "TestSupport"]),
         tests(
             "TrainingTests",
             [
@@ -157,10 +163,12 @@ let package = Package(
                 "Tensors", "Jobs",
                 "FlywheelCore", "TestSupport",
             ]),
+        tests("GradersTests", ["Graders", "FlywheelCore", "TestSupport"]),
         tests(
             "EvaluationTests",
             [
-                "Evaluation", "Models", "Datasets", "Tokenizers", "Collectives", "FlywheelCore",
+                "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives",
+                "FlywheelCore",
                 "TestSupport",
             ]),
         tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
@@ -171,7 +179,7 @@ let package = Package(
                 "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
             ]),
-        tests("JobsTests", ["Jobs", "FlywheelCore", "TestSupport"]),
+        tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(
             "StoresTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport", .logging]),
         tests(

@@ -41,10 +41,25 @@ public struct ArtifactStore: Sendable {
         try unsafe bytes.withUnsafeBytes { try unsafe add($0) }
     }
 
+    /// Writes the tensors of `files` into the store as one file of safetensors, in order of their
+    /// names; its digest does not depend on how tensors were divided among files.
+    ///
+    /// Throws `InputError` for a name that two files have.
+    @discardableResult
+    public func add(merging files: [SafetensorsFile]) throws -> (digest: Digest, bytes: Int) {
+        try add { file in try SafetensorsWriter.merge(files, into: &file) }
+    }
+
     private func add(_ bytes: UnsafeRawBufferPointer) throws -> (digest: Digest, bytes: Int) {
+        try add { file in try unsafe file.write(bytes) }
+    }
+
+    private func add(
+        writing write: (inout DurableFile) throws -> Void
+    ) throws -> (digest: Digest, bytes: Int) {
         var file = try DurableFile(at: incoming + "/file", mode: 0o444)
-        try unsafe file.write(bytes)
-        let digest = file.digest
+        try write(&file)
+        let (digest, bytes) = (file.digest, file.bytes)
         // Of two who add the same bytes at once, the later one's replace the same bytes.
         if !contains(digest) {
             let path = path(of: digest)
@@ -53,7 +68,7 @@ public struct ArtifactStore: Sendable {
             _ = try file.commit(as: path)
             try DurableFile.syncFolder(of: DurableFile.folder(of: path))
         }
-        return (digest, bytes.count)
+        return (digest, bytes)
     }
 
     /// Makes sure that the file of `digest` is there and has the bytes that it should.
@@ -82,6 +97,18 @@ public struct ArtifactStore: Sendable {
                 atPath: DurableFile.folder(of: path), withIntermediateDirectories: true)
             try link(digest, at: path)
         }
+    }
+
+    /// A folder of this store in which `files` lie under their names; one for the same files.
+    ///
+    /// It is never changed and never removed: its files are links, and whoever is interrupted leaves
+    /// nothing behind.
+    public func folder(of files: [String: Digest]) throws -> String {
+        let listing = files.sorted { $0.key < $1.key }.map { "\($0.value.hex) \($0.key)\n" }
+        let folder = "\(self.folder)/folders/\(Digest(of: listing.joined()).hex)"
+        // What is there may be the half of one that was interrupted; every file of it is whole.
+        try materialize(files, at: folder)
+        return folder
     }
 
     private func link(_ digest: Digest, at path: String) throws {

@@ -1,3 +1,4 @@
+import FlywheelCore
 public import Tokenizers
 
 /// What there is to know of a dataset before anything is learned from it.
@@ -8,8 +9,9 @@ public struct DatasetCard: Sendable, Equatable, Codable {
     public var unit: Unit
     /// The length of all contents by who wrote them.
     ///
-    /// That is, the roles of a conversation; `prompt` and `completion`; `text`; `tokens`. What a
-    /// template adds is not counted.
+    /// That is, the roles of a conversation, with `reasoning`, `tool calls` and `tools` apart;
+    /// `preferred` and `rejected`; `prompt` and `completion`; `text`; `tokens`. What a template adds is
+    /// not counted.
     public var sizes: [String: Int]
     /// Turns by role; empty for other shapes.
     public var turns: [String: Int]
@@ -17,51 +19,46 @@ public struct DatasetCard: Sendable, Equatable, Codable {
     public var lengths: Lengths
     /// Rows whose content equals that of an earlier one.
     public var duplicates: Int
-    /// Answers that differ: last turns, or completions.
-    public var answersDistinct: Int
-    /// The most frequent answers, ten at most; ties in order of their text.
-    public var answers: [Answer]
+    /// Further rows that are near copies of an earlier one, answer included.
+    public var nearDuplicates: Int?
+    /// Answers: last turns, completions, labels or references; nil where no row has one.
+    public var answers: Balance?
+    /// The other members of the records that have few values, by their names.
+    public var fields: [String: Balance]?
+    /// Rows longer than was asked about.
+    public var overlong: Overlong?
+    /// Rows by the field `split`, where there is one, and how balanced the answers of each are.
+    public var splits: [String: Split]?
 
     public enum Unit: String, Sendable, Codable { case tokens, characters }
 
-    public struct Lengths: Sendable, Equatable, Codable {
-        public var min: Int
-        public var median: Int
-        public var p95: Int
-        public var max: Int
-
-        /// By nearest rank: each is a length that some row has.
-        init(_ lengths: [Int]) {
-            let sorted = lengths.sorted()
-            func quantile(_ share: Double) -> Int {
-                guard !sorted.isEmpty else { return 0 }
-                let rank = Int((share * Double(sorted.count)).rounded(.up))
-                return sorted[Swift.max(rank, 1) - 1]
-            }
-            min = sorted.first ?? 0
-            median = quantile(0.5)
-            p95 = quantile(0.95)
-            max = sorted.last ?? 0
-        }
+    /// Rows that do not fit into a training row of so many tokens.
+    public struct Overlong: Sendable, Equatable, Codable {
+        public var rowTokens: Int
+        public var rows: Int
+        /// What would be cut off, in the card's unit.
+        public var beyond: Int
     }
 
-    public struct Answer: Sendable, Equatable, Codable {
-        public var text: String
+    public struct Split: Sendable, Equatable, Codable {
         public var rows: Int
-        /// Of all rows.
-        public var share: Double
+        public var answers: Balance?
     }
 
     /// Examines `rows`, all of one shape; with `tokenizer`, lengths are in its tokens.
-    public init(of rows: [DatasetRow], tokenizer: Tokenizer? = nil) {
+    ///
+    /// - Parameter rowTokens: counts rows longer than this; with a tokenizer as they are rendered by
+    ///   `template`, where that can.
+    public init(
+        of rows: [DatasetRow], tokenizer: Tokenizer? = nil, template: ChatTemplate = .chatML,
+        rowTokens: Int? = nil
+    ) {
         self.rows = rows.count
         shape = rows.first?.content.shape ?? .text
         unit = tokenizer == nil ? .characters : .tokens
         sizes = [:]
         turns = [:]
         var lengths: [Int] = []
-        var contents: Set<DatasetRow.Content> = []
-        var counts: [String: Int] = [:]
         func length(_ text: String) -> Int {
             tokenizer?.encode(text, parsingSpecial: false).ids.count ?? text.count
         }
@@ -71,47 +68,87 @@ public struct DatasetCard: Sendable, Equatable, Codable {
                 let size = part.text.map(length) ?? part.tokens
                 sizes[part.name, default: 0] += size
                 total += size
-                if shape == .chat { turns[part.name, default: 0] += 1 }
+                if part.isTurn { turns[part.name, default: 0] += 1 }
             }
             lengths.append(total)
-            contents.insert(row.content)
-            if let answer = row.content.answer { counts[answer, default: 0] += 1 }
         }
         self.lengths = Lengths(lengths)
-        duplicates = rows.count - contents.count
-        answersDistinct = counts.count
-        answers = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(10).map {
-            Answer(text: $0.key, rows: $0.value, share: Double($0.value) / Double(rows.count))
+        if let rowTokens {
+            let rendered = zip(rows, lengths).map { row, length in
+                tokenizer.flatMap {
+                    try? TokenizedDocument(row, tokenizer: $0, template: template).tokens.count
+                } ?? length
+            }
+            overlong = Overlong(
+                rowTokens: rowTokens, rows: rendered.count { $0 > rowTokens },
+                beyond: rendered.reduce(0) { $0 + max($1 - rowTokens, 0) })
         }
+        duplicates = rows.count - Set(rows.map(\.content)).count
+        nearDuplicates = Self.nearDuplicates(rows)
+        answers = Balance(rows.map(\.label))
+        fields = Self.fields(rows)
+        let bySplit = Dictionary(grouping: rows) { $0.fields["split"]?.string }
+        if bySplit.keys.contains(where: { $0 != nil }) {
+            splits = Dictionary(
+                uniqueKeysWithValues: bySplit.map { split, rows in
+                    (split ?? "none", Split(rows: rows.count, answers: Balance(rows.map(\.label))))
+                })
+        }
+    }
+
+    private static func nearDuplicates(_ rows: [DatasetRow]) -> Int {
+        let contents = Set(rows.map(\.content))
+        let texts = contents.count == rows.count ? rows : firsts(rows)
+        let normal = texts.map { NormalText($0.text(of: .all)) }
+        let groups = NearCopies(common: Shingles.common(to: normal)).groups(of: normal)
+        return groups.indices.count { groups[$0] != $0 }
+    }
+
+    /// The first row of each content.
+    private static func firsts(_ rows: [DatasetRow]) -> [DatasetRow] {
+        var seen: Set<DatasetRow.Content> = []
+        return rows.filter { seen.insert($0.content).inserted }
+    }
+
+    /// Fields that say to which of a few kinds a row belongs.
+    private static func fields(_ rows: [DatasetRow]) -> [String: Balance]? {
+        var names: Set<String> = []
+        for row in rows { names.formUnion(row.fields.keys) }
+        var fields: [String: Balance] = [:]
+        for name in names {
+            let values = rows.map { $0.fields[name]?.kind }
+            guard let balance = Balance(values), balance.distinct * 4 <= rows.count else {
+                continue
+            }
+            fields[name] = balance
+        }
+        return fields.isEmpty ? nil : fields
     }
 }
 
-extension DatasetRow.Content {
-    /// What is to be learned as a whole: the last turn, if the assistant's, or the completion.
-    public var answer: String? {
+extension DatasetRow {
+    /// What the rows of a task differ in: the answer, the verdict on it, or the reference.
+    var label: String? {
+        if case .labelled(_, _, let isGood) = content { return isGood ? "good" : "bad" }
+        return content.answer ?? fields["reference"]?.scalar
+    }
+}
+
+extension JSONValue {
+    /// The value as text, if it may say of what kind a row is.
+    fileprivate var kind: String? {
         switch self {
-        case .chat(let messages, _):
-            messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
-        case .completion(_, let completion): completion
-        case .labelled(let messages, _, _): messages.last?.content
-        case .preference(_, _, let preferred, _): preferred.last?.content
-        case .text, .tokens: nil
+        case .string, .boolean: scalar
+        case .integer, .number, .null, .array, .object: nil
         }
     }
 
-    /// The parts of the content with the name of each; texts, or so many tokens.
-    fileprivate var parts: [(name: String, text: String?, tokens: Int)] {
+    /// The value as text, if it is one that can be.
+    fileprivate var scalar: String? {
         switch self {
-        case .chat(let messages, _): messages.map { ($0.role.rawValue, $0.content, 0) }
-        case .completion(let prompt, let completion):
-            [("prompt", prompt, 0), ("completion", completion, 0)]
-        case .text(let text): [("text", text, 0)]
-        case .tokens(let ids): [("tokens", nil, ids.count)]
-        case .labelled(let messages, _, _): messages.map { ($0.role.rawValue, $0.content, 0) }
-        case .preference(let messages, _, let preferred, let rejected):
-            messages.map { ($0.role.rawValue, $0.content, 0) }
-                + preferred.map { ("preferred", $0.content, 0) }
-                + rejected.map { ("rejected", $0.content, 0) }
+        case .string(let text): text
+        case .integer, .number, .boolean: canonical
+        case .null, .array, .object: nil
         }
     }
 }

@@ -23,34 +23,32 @@ public enum DatasetFile {
 
     /// The rows of several files, one after the other, as if they were one.
     public static func rows(at paths: [String], ending: Ending) throws -> [DatasetRow] {
-        var collection = RowCollection(ending: ending)
-        for path in paths {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw InputError(
-                    file: path, "the file cannot be read",
-                    remedy: "Check the path and its permissions.")
-            }
-            try collection.add(Array(data), file: path)
-        }
-        return collection.rows
+        try rows(of: paths.map { ($0, try text(at: $0)) }, ending: ending)
     }
 
-    /// The rows of `text`, which came from what is called `file`.
+    /// The bytes of the file at `path`.
+    public static func text(at path: String) throws(InputError) -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw InputError(
+                file: path, "the file cannot be read", remedy: "Check the path and its permissions."
+            )
+        }
+        return Array(data)
+    }
+
+    /// The rows of several texts, each called as a person would call its file.
     public static func rows(
-        parsing text: [UInt8], file: String, ending: Ending
+        of files: [(name: String, text: [UInt8])], ending: Ending
     ) throws(InputError) -> [DatasetRow] {
         var collection = RowCollection(ending: ending)
-        try collection.add(text, file: file)
+        for (name, text) in files { try collection.add(text, file: name) }
         return collection.rows
     }
 
     /// `rows` as JSONL, in the one form that is kept: equal rows give equal bytes.
     public static func jsonl(_ rows: [DatasetRow]) -> [UInt8] {
-        var text: [UInt8] = []
-        for (index, row) in rows.enumerated() {
-            text += row.json(number: index + 1).canonical.utf8
-            text.append(UInt8(ascii: "\n"))
-        }
-        return text
+        var writer = RowWriter()
+        for (index, row) in rows.enumerated() { writer.write(row, number: index + 1) }
+        return writer.text
     }
 }

@@ -14,6 +14,9 @@ extension RowReader {
         if let request = form.rest["request"]?.object, let response = form.rest["response"] {
             return try call(request, response, &form)
         }
+        if let input = form.rest["input"]?.object, input["messages"] != nil {
+            return try datapoint(input, &form)
+        }
         guard form.has("instruction"), form.rest["output"]?.string != nil || !form.has("output")
         else { return nil }
         return try instruction(&form)

@@ -50,7 +50,7 @@ extension RowReader {
 
     // MARK: Roles
 
-    private func role(
+    func role(
         _ value: JSONValue?, _ field: String
     ) throws(InputError) -> ChatMessage.Role {
         guard let value else { throw error(field, "it is missing") }
@@ -123,7 +123,7 @@ extension RowReader {
         }
     }
 
-    private func piece(_ part: JSONValue, _ field: String) throws(InputError) -> String {
+    func piece(_ part: JSONValue, _ field: String) throws(InputError) -> String {
         let key = part["text"] == nil && part["value"] != nil ? "value" : "text"
         guard let text = part[key]?.string else { throw error("\(field).\(key)", "not a string") }
         return text

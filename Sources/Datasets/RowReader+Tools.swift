@@ -69,7 +69,7 @@ extension RowReader {
     }
 
     /// One call; arguments that are no text, as some stores keep them, become it.
-    private func call(
+    func call(
         _ function: JSONValue, id: String?, _ field: String
     ) throws(InputError) -> ChatMessage.ToolCall {
         guard let name = function["name"]?.string, !name.isEmpty else {

@@ -4,7 +4,7 @@ import Tokenizers
 /// Understands one record of a dataset, in any of the forms that people have.
 ///
 /// Several forms are one shape: what ShareGPT calls `conversations` are messages, what Hugging Face
-/// calls `chosen` is a preferred output. `DatasetRow.json` writes the one form that is kept.
+/// calls `chosen` is a preferred output. `RowWriter` writes the one form that is kept.
 struct RowReader {
     let line: Int
     let ending: DatasetFile.Ending

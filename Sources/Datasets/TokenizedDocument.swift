@@ -15,22 +15,26 @@ public struct TokenizedDocument: Sendable, Equatable {
     /// message, prompt or completion are plain text; in a text, which is its writer's own rendering,
     /// they are parsed. Throws `InputError` where nothing would be learned.
     public init(_ row: DatasetRow, tokenizer: Tokenizer, template: ChatTemplate) throws {
-        let end = tokenizer.id(of: ChatTemplate.endOfText)
+        let end = template.endOfDocument.flatMap { tokenizer.id(of: $0) }
         switch row.content {
         case .chat(let messages, let tools):
-            let rendered = try template.render(messages, tools: tools, opensAnswer: false)
+            let rendered = try named(row) {
+                try template.render(messages, tools: tools, opensAnswer: false)
+            }
             let encoding = tokenizer.encode(rendered)
             tokens = encoding.ids
             weights = Self.weights(encoding, rendered, messages)
         case .completion(let prompt, let completion):
-            let known = tokenizer.encode(prompt, parsingSpecial: false).ids
-            let learned = tokenizer.encode(completion, parsingSpecial: false).ids
+            let known = tokenizer.encodeOpened(prompt, parsingSpecial: false)
+            let learned = tokenizer.encode(
+                completion, parsingSpecial: false, continuing: true
+            ).ids
             tokens = known + learned + (end.map { [$0] } ?? [])
             weights =
                 Array(repeating: 0, count: known.count)
                 + Array(repeating: 1, count: tokens.count - known.count)
         case .text(let text):
-            tokens = tokenizer.encode(text).ids
+            tokens = tokenizer.encodeOpened(text)
             if let end, tokens.last != end { tokens.append(end) }
             weights = Array(repeating: 1, count: tokens.count)
         case .tokens(let ids):
@@ -58,7 +62,8 @@ public struct TokenizedDocument: Sendable, Equatable {
         }
     }
 
-    /// The weight of each token: that of the answer within whose range it lies.
+    /// The weight of each token: that of the answer within whose range it begins. (The token that
+    /// ends a turn may take along blanks beyond it.)
     private static func weights(
         _ encoding: Tokenizer.Encoding, _ rendered: ChatTemplate.Rendered, _ messages: [ChatMessage]
     ) -> [Float] {
@@ -67,9 +72,9 @@ public struct TokenizedDocument: Sendable, Equatable {
             while let answer = answers.first, answer.range.upperBound <= range.lowerBound {
                 answers.removeFirst()
             }
-            guard let answer = answers.first, answer.range.lowerBound <= range.lowerBound,
-                range.upperBound <= answer.range.upperBound
-            else { return 0 }
+            guard let answer = answers.first, answer.range.contains(range.lowerBound) else {
+                return 0
+            }
             return messages[answer.message].weight ?? 1
         }
     }
@@ -85,18 +90,31 @@ public struct TokenizedDocument: Sendable, Equatable {
         case .chat(let messages, let tools):
             let isAnswered = messages.last?.role == .assistant
             let shown = isAnswered ? Array(messages.dropLast()) : messages
-            let rendered = try template.render(shown, tools: tools, opensAnswer: true)
+            let rendered = try named(row) {
+                try template.render(shown, tools: tools, opensAnswer: true)
+            }
             return tokenizer.encode(rendered).ids
-        case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
+        case .completion(let prompt, _):
+            return tokenizer.encodeOpened(prompt, parsingSpecial: false)
         case .preference(let messages, let tools, _, _):
             let rendered = try template.render(messages, tools: tools, opensAnswer: true)
             return tokenizer.encode(rendered).ids
         case .labelled(let messages, let tools, _):
             let asked = DatasetRow(.chat(messages, tools: tools), id: row.id)
             return try prompt(of: asked, tokenizer: tokenizer, template: template)
-        case .text(let text): return tokenizer.encode(text).ids
+        case .text(let text): return tokenizer.encodeOpened(text)
         case .tokens(let ids): return ids
         }
+    }
+}
+
+/// Runs `body`, whose errors are said of `row`.
+private func named<Result>(_ row: DatasetRow, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch var error as InputError {
+        error.problem = "row \(row.id): \(error.problem)"
+        throw error
     }
 }
 

@@ -3,31 +3,18 @@ public import Datasets
 public import FlywheelCore
 import Foundation
 import Generation
-public import Models
-public import Tokenizers
+public import Graders
+import Models
+import Tokenizers
 
-/// Whoever sits an exam: a model with what it takes to ask it in words.
-public struct Examinee {
-    /// What people call it: `name@version`.
-    public var name: String
-    public var model: Llama
-    public var tokenizer: Tokenizer
-    public var template: ChatTemplate
-
-    public init(name: String, model: Llama, tokenizer: Tokenizer, template: ChatTemplate) {
-        self.name = name
-        self.model = model
-        self.tokenizer = tokenizer
-        self.template = template
-    }
-}
-
-/// A golden set with a grader: fixed questions with known answers.
+/// A golden set with its marking: fixed questions with known answers.
 public struct Exam: Sendable {
     public struct Question: Sendable, Equatable {
         public var id: String
         public var row: DatasetRow
         public var expected: String
+        /// `field=value`, one for each field that the exam is sliced by and the row has.
+        public var slices: [String]
     }
 
     /// One question, answered and scored.
@@ -35,36 +22,83 @@ public struct Exam: Sendable {
         public var id: String
         public var answer: String
         public var expected: String
-        /// From 0, wrong, to 1, right.
-        public var score: Double
+        /// For each metric of the marking, from 0, wrong, to 1, right.
+        public var scores: [Double]
     }
 
     public let questions: [Question]
-    let grader: any Grader
+    public let marking: Marking
+    public let slicing: Slicing
     let answerTokensMax: Int
+    let batchQuestions: Int
 
     /// - Parameters:
-    ///   - rows: a golden set; each row ends with its right answer.
+    ///   - rows: a golden set; each row ends with its right answer or holds it in a field.
+    ///   - reference: the field that holds the right answer, nested ones joined by points; without it,
+    ///     what the row ends with counts, or else its field `reference`.
     ///   - answerTokensMax: where an answer that does not end is cut off.
+    ///   - batchQuestions: how many questions a rank answers together; no answer depends on it.
     ///
-    /// Throws `InputError` for a row without an answer to compare with.
+    /// Throws `InputError` for a row without an answer to compare with, for an id that comes twice,
+    /// and for a field to slice by that no row has.
     public init(
-        _ rows: [DatasetRow], grader: any Grader, answerTokensMax: Int
+        _ rows: [DatasetRow], marking: Marking = Marking(), slicing: Slicing = Slicing(),
+        reference: String? = nil, answerTokensMax: Int, batchQuestions: Int = 128
     ) throws(InputError) {
-        self.grader = grader
+        self.marking = marking
+        self.slicing = slicing
         self.answerTokensMax = answerTokensMax
+        self.batchQuestions = batchQuestions
+        try slicing.check(rows)
         var questions: [Question] = []
+        var ids: Set<String> = []
         for row in rows {
-            guard let expected = row.expectedAnswer else {
-                throw InputError(
-                    field: "row \(row.id)", "it has no answer to compare with",
-                    remedy:
-                        "Nothing was examined. Golden rows are conversations that end with the "
-                        + "assistant, or prompts with a completion.")
+            guard let expected = row.expectedAnswer(in: reference) else {
+                throw Self.error(
+                    row, "it has no answer to compare with",
+                    "Golden rows are conversations that end with the assistant, prompts with a "
+                        + "completion, or either without its answer and a field that `reference` "
+                        + "names.")
             }
-            questions.append(Question(id: row.id, row: row, expected: expected))
+            guard ids.insert(row.id).inserted else {
+                throw Self.error(row, "the id comes twice", "Verdicts are kept by the rows' ids.")
+            }
+            do { try marking.check(expected: expected) } catch {
+                throw Self.error(
+                    row, error.problem, "Correct the row, or choose a grader that it suits.")
+            }
+            questions.append(
+                Question(
+                    id: row.id, row: row, expected: expected,
+                    slices: slicing.slices(of: row, expected: expected)))
         }
         self.questions = questions
+        guard slices.count <= Self.slicesMax else {
+            throw InputError(
+                field: "slices", "\(slices.count) slices, more than \(Self.slicesMax)",
+                remedy: "Nothing was examined. Slice by fields with fewer values, or raise "
+                    + "`slices.rowsMin`.")
+        }
+    }
+
+    private static let slicesMax = 2_000
+
+    private static func error(
+        _ row: DatasetRow, _ problem: String, _ remedy: String
+    ) -> InputError {
+        InputError(
+            field: "row \(row.id)", problem, remedy: "Nothing was examined. \(remedy)")
+    }
+
+    /// All rows first, then each slice that has rows enough, by name.
+    public var slices: [Slice] {
+        var rows: [String: [Int]] = [:]
+        for (index, question) in questions.enumerated() {
+            for name in question.slices { rows[name, default: []].append(index) }
+        }
+        return [Slice(name: Slicing.all, rows: Array(questions.indices))]
+            + rows.filter { $0.value.count >= slicing.rowsMin }.sorted { $0.key < $1.key }
+            .map { Slice(name: $0.key, rows: $0.value) }
     }
 
     /// Asks `examinee` every question, greedily, shared among all ranks; on rank 0 the verdicts in
@@ -79,29 +113,26 @@ public struct Exam: Sendable {
     ) throws -> [Verdict] {
         let mine = Array(stride(from: world.rank, to: questions.count, by: world.ranks))
         let generator = Generator(model: examinee.model)
-        var answered: [String] = []
-        for done in stride(from: 0, to: questions.count, by: Self.roundQuestions * world.ranks) {
-            let batch = mine.dropFirst(answered.count).prefix(Self.roundQuestions)
-            answered += try answers(to: batch.map { questions[$0] }, of: examinee, generator)
+        var verdicts: [Verdict] = []
+        for done in stride(from: 0, to: questions.count, by: batchQuestions * world.ranks) {
+            let batch = mine.dropFirst(verdicts.count).prefix(batchQuestions).map { questions[$0] }
+            // Marked by whoever asked, so that slow graders are shared too.
+            verdicts += zip(try answers(to: batch, of: examinee, generator), batch).map(mark)
             try eachRound(
-                min(done + Self.roundQuestions * world.ranks, questions.count), questions.count)
+                min(done + batchQuestions * world.ranks, questions.count), questions.count)
         }
-        let gathered = try world.gather(Array(try JSONEncoder().encode(answered)))
-        let answersByRank = try gathered.map {
-            try JSONDecoder().decode([String].self, from: Data($0))
-        }
+        let gathered = try world.gather(Array(try JSONEncoder().encode(verdicts)))
         guard world.rank == 0 else { return [] }
-        return questions.indices.map { index in
-            let answer = answersByRank[index % world.ranks][index / world.ranks]
-            let question = questions[index]
-            return Verdict(
-                id: question.id, answer: answer, expected: question.expected,
-                score: grader.score(answer: answer, expected: question.expected))
-        }
+        let byRank = try gathered.map { try JSONDecoder().decode([Verdict].self, from: Data($0)) }
+        return questions.indices.map { byRank[$0 % world.ranks][$0 / world.ranks] }
     }
 
-    /// How many questions a rank answers together.
-    private static let roundQuestions = 128
+    /// The verdict on `answer`.
+    public func mark(_ answer: String, to question: Question) -> Verdict {
+        Verdict(
+            id: question.id, answer: answer, expected: question.expected,
+            scores: marking.scores(answer: answer, expected: question.expected))
+    }
 
     private func answers(
         to questions: [Question], of examinee: Examinee, _ generator: Generator
@@ -110,8 +141,8 @@ public struct Exam: Sendable {
             try TokenizedDocument.prompt(
                 of: $0.row, tokenizer: examinee.tokenizer, template: examinee.template)
         }
-        var stop = Set(examinee.model.configuration.eos)
-        if let end = examinee.tokenizer.id(of: examinee.template.endOfTurn) { stop.insert(end) }
+        let stop = Set(
+            examinee.model.configuration.eos + examinee.tokenizer.ends(of: examinee.template))
         let sampling = Sampling(maxTokens: answerTokensMax, stop: stop)
         return try generator.generate(prompts: prompts, sampling: sampling).map {
             examinee.tokenizer.decode($0.tokens)
@@ -119,13 +150,34 @@ public struct Exam: Sendable {
     }
 }
 
+extension Exam.Question {
+    /// What was asked last, for people who look at an answer: at most 500 characters of it.
+    public var shown: String {
+        let text =
+            switch row.content {
+            case .chat(let messages, _): messages.last { $0.role == .user }?.content ?? ""
+            case .completion(let prompt, _): prompt
+            default: ""
+            }
+        return text.count > 500 ? String(text.prefix(499)) + "…" : text
+    }
+}
+
 extension DatasetRow {
-    /// The answer that the row itself gives; nil for texts and tokens.
-    var expectedAnswer: String? {
+    /// The answer in the field `reference` or, where none is named, the one that the row ends with or
+    /// has in a field called so.
+    func expectedAnswer(in reference: String?) -> String? {
+        if reference == nil, let ownAnswer { return ownAnswer }
+        let value = JSONValue.object(fields).value(at: reference ?? "reference")
+        return value == .null ? nil : value?.plainText
+    }
+
+    /// What the row ends with; nil where that is a question.
+    private var ownAnswer: String? {
         switch content {
         case .chat(let messages, _):
             messages.last.flatMap { $0.role == .assistant ? $0.content : nil }
-        case .completion(_, let completion): completion
+        case .completion(_, let completion): completion.isEmpty ? nil : completion
         case .text, .tokens, .preference, .labelled: nil
         }
     }

@@ -63,12 +63,13 @@ struct TrainData {
     let digest: Digest
 
     init(
-        _ rows: TrainRows, _ tokenizer: Tokenizer, _ specification: TrainSpecification, _ gang: Gang
+        _ rows: TrainRows, _ tokenizer: Tokenizer, _ template: ChatTemplate,
+        _ specification: TrainSpecification, _ gang: Gang
     ) throws {
         let file = gang.plan.inputs["data"]
-        let documents = try Self.documents(rows.learned, tokenizer, gang, file: file)
+        let documents = try Self.documents(rows.learned, tokenizer, template, gang, file: file)
         let held = try Self.documents(
-            rows.held, tokenizer, gang, file: gang.plan.inputs["validation"] ?? file)
+            rows.held, tokenizer, template, gang, file: gang.plan.inputs["validation"] ?? file)
         plan = try TrainingPlan(
             documents, batch: .init(specification.batch),
             overlong: .init(specification.overlong), length: .init(specification.schedule.length))
@@ -83,7 +84,8 @@ struct TrainData {
     }
 
     private static func documents(
-        _ rows: [DatasetRow], _ tokenizer: Tokenizer, _ gang: Gang, file: String?
+        _ rows: [DatasetRow], _ tokenizer: Tokenizer, _ template: ChatTemplate, _ gang: Gang,
+        file: String?
     ) throws -> [TokenizedDocument] {
         var documents: [TokenizedDocument] = []
         documents.reserveCapacity(rows.count)
@@ -91,7 +93,7 @@ struct TrainData {
         for row in rows {
             do {
                 documents.append(
-                    try TokenizedDocument(row, tokenizer: tokenizer, template: .chatML))
+                    try TokenizedDocument(row, tokenizer: tokenizer, template: template))
             } catch let error as InputError {
                 throw error.inFile(file ?? "the data")
             }

@@ -22,14 +22,15 @@ struct TrainJob {
     func run() throws {
         let rows = try gang.together { try TrainRows(specification, gang) }
         let tokenizer = try makeTokenizer(learningFrom: rows)
-        let (data, model) = try gang.together {
-            (
-                try TrainData(rows, tokenizer, specification, gang),
-                try makeModel(tokenizer)
+        let (template, data, model) = try gang.together {
+            let template = try makeTemplate(tokenizer)
+            return (
+                template, try TrainData(rows, tokenizer, template, specification, gang),
+                try makeModel(tokenizer, template)
             )
         }
         let trainer = try gang.together {
-            let trainer = try makeTrainer(model, data, tokenizer)
+            let trainer = try makeTrainer(model, data, tokenizer, template)
             if let checkpoint = gang.plan.checkpoint { try trainer.resume(from: checkpoint.path) }
             return trainer
         }
@@ -54,15 +55,23 @@ struct TrainJob {
 
     /// The tokenizer of the base, the one named, or one learned from the rows by rank 0.
     private func makeTokenizer(learningFrom rows: TrainRows) throws -> Tokenizer {
-        let folders = gang.plan.inputs
-        if let folder = folders["tokenizer"] ?? folders["base"] {
-            return try gang.together { try Tokenizer(contentsOf: folder + "/tokenizer.json") }
+        if let folder = tokenizerFolder {
+            return try gang.together { try Tokenizer(folder: folder) }
         }
         let learned = try gang.together {
             gang.world.rank == 0 ? try learnTokenizer(from: rows) : []
         }
         let json = try gang.world.broadcast(learned, from: 0)
         return try gang.together { try Tokenizer(parsing: json) }
+    }
+
+    /// Whose tokenizer it is, knows best how conversations are written with it.
+    private var tokenizerFolder: String? {
+        gang.plan.inputs["tokenizer"] ?? gang.plan.inputs["base"]
+    }
+
+    private func makeTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate {
+        try tokenizerFolder.map { try ChatTemplate(folder: $0, tokenizer: tokenizer) } ?? .chatML
     }
 
     private func learnTokenizer(from rows: TrainRows) throws -> [UInt8] {
@@ -94,7 +103,7 @@ struct TrainJob {
     }
 
     /// The model at its beginning.
-    private func makeModel(_ tokenizer: Tokenizer) throws -> Llama {
+    private func makeModel(_ tokenizer: Tokenizer, _ template: ChatTemplate) throws -> Llama {
         let rowTokens = specification.batch.rowTokens
         switch specification.model {
         case .base:
@@ -114,14 +123,13 @@ struct TrainJob {
             return model
         case .new(let new):
             let isLearned = gang.plan.inputs["tokenizer"] == nil
-            let ends = [ChatTemplate.chatML.endOfTurn, ChatTemplate.endOfText]
             let configuration = LlamaConfiguration(
                 hidden: new.hidden, layers: new.layers, heads: new.heads,
                 keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
                 // Where the data have fewer merges than asked for, no rows are kept for none.
                 vocabulary: isLearned ? tokenizer.vocabularySize : new.vocabulary,
                 positionsMax: new.positionsMax, tiedHead: new.tiedHead,
-                eos: ends.compactMap { tokenizer.id(of: $0) })
+                eos: tokenizer.ends(of: template))
             try check(tokenizer, fits: configuration.vocabulary)
             let model = Llama(
                 configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
@@ -139,7 +147,7 @@ struct TrainJob {
     }
 
     private func makeTrainer(
-        _ model: Llama, _ data: TrainData, _ tokenizer: Tokenizer
+        _ model: Llama, _ data: TrainData, _ tokenizer: Tokenizer, _ template: ChatTemplate
     ) throws -> Trainer {
         let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
         let threads = max(1, min(gang.plan.threads, rowsOfRank))
@@ -152,7 +160,9 @@ struct TrainJob {
         if let folder = gang.plan.inputs["base"] { base = try Self.digest(ofModel: folder) }
         let identity = RunIdentity(
             specification: specification.trainingDigest,
-            data: Digest(of: "\(data.digest) \(Digest(of: tokenizer.json)) \(base)"),
+            data: Digest(
+                of: "\(data.digest) \(Digest(of: tokenizer.json)) \(Digest(of: template.jinja)) "
+                    + base),
             numericProfile: NumericProfile.fp32.name)
         return Trainer(
             [model] + helpers, plan: data.plan, validation: data.validation,
@@ -185,12 +195,12 @@ struct TrainJob {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         try Data(tokenizer.json).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
-        // Whose tokenizer it is, knows best how it is configured.
-        let owner = gang.plan.inputs["tokenizer"] ?? gang.plan.inputs["base"]
-        let configuration =
-            owner.map { FileManager.default.contents(atPath: $0 + "/tokenizer_config.json") }
-            ?? Data(tokenizer.configuration(.chatML))
-        try configuration?.write(to: URL(fileURLWithPath: folder + "/tokenizer_config.json"))
+        for name in ChatTemplate.fileNames {
+            let data =
+                tokenizerFolder.map { FileManager.default.contents(atPath: "\($0)/\(name)") }
+                ?? (name == "tokenizer_config.json" ? Data(tokenizer.chatMLConfiguration) : nil)
+            try data?.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        }
         return try model.write(folder: folder)
     }
 

@@ -1,55 +1,84 @@
 import FlywheelCore
+public import Graders
 
 /// What to examine, on which golden set, and what to do about the result.
 public struct EvaluateSpecification: Sendable, Equatable {
-    /// How an answer is marked.
-    public enum Grader: String, Sendable, CaseIterable {
-        /// The answer is the reference, but for white space around it.
-        case exact
-    }
-
-    /// Candidate against incumbent.
+    /// Candidate against incumbent; every condition must be met.
     public struct Gate: Sendable, Equatable {
-        public enum Metric: String, Sendable, CaseIterable { case accuracy }
+        public struct Condition: Sendable, Equatable {
+            /// One of the marking's.
+            public var metric: String
+            /// `all`, `field=value`, or `field=*` for every slice of that field.
+            public var slice: String
+            /// How much worse than the incumbent a candidate may be and still pass.
+            public var margin: Double
+            /// What the lower end of the candidate's interval must reach, incumbent or none.
+            public var atLeast: Double
 
-        public var metric: Metric
-        /// How much worse than the incumbent a candidate may be and still pass.
-        public var margin: Double
-        /// What the lower end of the candidate's interval must reach, incumbent or none.
-        public var atLeast: Double
+            public init(
+                metric: String = Marking.accuracy, slice: String = "all", margin: Double = 0.01,
+                atLeast: Double = 0
+            ) {
+                self.metric = metric
+                self.slice = slice
+                self.margin = margin
+                self.atLeast = atLeast
+            }
+        }
+
+        public var require: [Condition]
         /// Whether a candidate that passes is promoted.
         public var promote: Bool
 
-        public init(
-            metric: Metric = .accuracy, margin: Double = 0.01, atLeast: Double = 0,
-            promote: Bool = false
-        ) {
-            self.metric = metric
-            self.margin = margin
-            self.atLeast = atLeast
+        public init(require: [Condition] = [Condition()], promote: Bool = false) {
+            self.require = require
             self.promote = promote
         }
     }
 
+    /// Which parts of the golden set are looked at apart.
+    public struct Slices: Sendable, Equatable {
+        /// Fields of rows, or `expected` for the expected answer.
+        public var by: [String]
+        /// Smaller slices are not reported.
+        public var rowsMin: Int
+
+        public init(by: [String] = [], rowsMin: Int = 20) {
+            self.by = by
+            self.rowsMin = rowsMin
+        }
+    }
+
     public var envelope: JobEnvelope
+    /// The candidate: what the gate is about.
     public var model: ModelReference
+    /// Others that sit the same exam.
+    public var others: [ModelReference]
+    /// Nil: the promoted version of the candidate's name, where a gate asks for one.
     public var incumbent: ModelReference?
     public var golden: DatasetReference
-    public var graders: [Grader]
+    /// The field of the rows that holds the right answer; nil: what they end with, or `reference`.
+    public var reference: String?
+    public var marking: Marking
+    public var slices: Slices
     public var gate: Gate?
     /// Tokens of an answer at most.
     public var maxTokens: Int
 
     public init(
-        envelope: JobEnvelope, model: ModelReference, incumbent: ModelReference? = nil,
-        golden: DatasetReference, graders: [Grader] = [.exact], gate: Gate? = nil,
-        maxTokens: Int = 256
+        envelope: JobEnvelope, model: ModelReference, others: [ModelReference] = [],
+        incumbent: ModelReference? = nil, golden: DatasetReference, reference: String? = nil,
+        marking: Marking = Marking(),
+        slices: Slices = Slices(), gate: Gate? = nil, maxTokens: Int = 256
     ) {
         self.envelope = envelope
         self.model = model
+        self.others = others
         self.incumbent = incumbent
         self.golden = golden
-        self.graders = graders
+        self.reference = reference
+        self.marking = marking
+        self.slices = slices
         self.gate = gate
         self.maxTokens = maxTokens
     }
@@ -60,11 +89,15 @@ extension EvaluateSpecification {
         get {
             var models: [InputRole: ModelReference] = [.model: model]
             models[.incumbent] = incumbent
+            for (index, other) in others.enumerated() { models[.other(index)] = other }
             return models
         }
         set {
             if let model = newValue[.model] { self.model = model }
             if let incumbent = newValue[.incumbent] { self.incumbent = incumbent }
+            for index in others.indices {
+                if let other = newValue[.other(index)] { others[index] = other }
+            }
         }
     }
 }
@@ -76,10 +109,16 @@ extension EvaluateSpecification {
         let fields = try FieldReader(
             document,
             known: JobEnvelope.keys + [
-                "model", "incumbent", "golden", "graders", "gate", "maxTokens",
+                "model", "models", "incumbent", "golden", "reference", "graders", "slices", "gate",
+                "maxTokens",
             ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try fields.required("model").model()
+        others = try fields.value("models", default: []) { field throws(InputError) in
+            try field.list(max: SpecificationLimits.otherModels) { model throws(InputError) in
+                try model.model()
+            }
+        }
         incumbent = try fields["incumbent"].map { field throws(InputError) in
             if case .object = field.tree.value {
                 throw field.error(
@@ -89,59 +128,120 @@ extension EvaluateSpecification {
             return try field.model()
         }
         golden = try fields.required("golden").dataset()
-        graders = try fields.value("graders", default: [.exact]) { field throws(InputError) in
-            try Self.graders(field)
+        reference = try fields["reference"]?.text(max: SpecificationLimits.nameBytes)
+        let marking = try fields.value("graders", default: Marking()) { field throws(InputError) in
+            try field.marking()
         }
-        gate = try fields["gate"].map { field throws(InputError) in try Gate(field) }
+        let slices = try fields.value("slices", default: Slices()) { field throws(InputError) in
+            try Slices(field)
+        }
+        gate = try fields["gate"].map { field throws(InputError) in
+            try Gate(field, marking, slices)
+        }
+        self.marking = marking
+        self.slices = slices
         maxTokens = try fields.wholeNumber(
             "maxTokens", in: SpecificationLimits.maxTokens, default: 256)
-    }
-
-    private static func graders(_ field: SpecificationField) throws(InputError) -> [Grader] {
-        let graders = try field.list(max: SpecificationLimits.graders) {
-            grader throws(InputError) in
-            // Graders of later versions have settings; the sentence should be about the grader.
-            guard case .object(let members) = grader.tree.value,
-                let type = members.first(where: { $0.key == "type" })
-            else { return try grader.object("type").required("type").choice(of: Grader.self) }
-            let choice = try SpecificationField(tree: type.value, path: "\(grader.path).type")
-                .choice(of: Grader.self, later: ["regex", "json", "numeric", "judge", "multi"])
-            _ = try grader.object("type")
-            return choice
-        }
-        guard graders.count == 1 else {
-            throw field.error(
-                "\(graders.count) graders", remedy: "Give exactly one: [{type: exact}].")
-        }
-        return graders
     }
 
     var json: JSONValue {
         var members = envelope.members(kind: .evaluate)
         members["model"] = .string(model.description)
+        members["models"] = .array(others.map { .string($0.description) })
         members["incumbent"] = incumbent.map { .string($0.description) }
         members["golden"] = .string(golden.description)
-        members["graders"] = .array(graders.map { ["type": .string($0.rawValue)] })
+        members["reference"] = reference.map { .string($0) }
+        members["graders"] = .array(marking.graders.map(\.json))
+        members["slices"] = [
+            "by": .array(slices.by.map { .string($0) }),
+            "rowsMin": .integer(Int64(slices.rowsMin)),
+        ]
         members["gate"] = gate?.json
         members["maxTokens"] = .integer(Int64(maxTokens))
         return .object(members)
     }
 }
 
-extension EvaluateSpecification.Gate {
+extension EvaluateSpecification.Slices {
+    /// `[domain, expected]`, or an object that gives the floor too.
     init(_ field: SpecificationField) throws(InputError) {
-        let fields = try field.object("metric", "margin", "atLeast", "promote")
-        metric = try fields.choice("metric", default: .accuracy)
-        margin = try fields.number("margin", in: 0...1, default: 0.01)
-        atLeast = try fields.number("atLeast", in: 0...1, default: 0)
+        func names(_ field: SpecificationField) throws(InputError) -> [String] {
+            try field.list(max: SpecificationLimits.sliceFields) { name throws(InputError) in
+                try name.text(max: SpecificationLimits.nameBytes)
+            }
+        }
+        if case .list = field.tree.value {
+            self.init(by: try names(field))
+            return
+        }
+        let fields = try field.object("by", "rowsMin")
+        self.init(
+            by: try names(try fields.required("by")),
+            rowsMin: try fields.wholeNumber("rowsMin", in: 1...1_000_000, default: 20))
+    }
+}
+
+extension EvaluateSpecification.Gate {
+    /// `{require: [...], promote}`, or the one condition's members beside `promote`.
+    init(
+        _ field: SpecificationField, _ marking: Marking, _ slices: EvaluateSpecification.Slices
+    ) throws(InputError) {
+        let fields = try field.object("require", "metric", "slice", "margin", "atLeast", "promote")
         promote = try fields["promote"]?.flag() ?? false
+        guard let list = fields["require"] else {
+            require = [try Condition(fields, marking, slices)]
+            return
+        }
+        for key in ["metric", "slice", "margin", "atLeast"] {
+            if let stray = fields[key] {
+                throw stray.error(
+                    "`\(key)` belongs into the conditions of `require`",
+                    remedy: "Give either one condition, or a list of them.")
+            }
+        }
+        require = try list.list(max: SpecificationLimits.conditions) { one throws(InputError) in
+            try Condition(try one.object("metric", "slice", "margin", "atLeast"), marking, slices)
+        }
+        guard !require.isEmpty else {
+            throw list.error("no condition", remedy: "Leave `gate` out to examine without one.")
+        }
     }
 
     var json: JSONValue {
         [
-            "metric": .string(metric.rawValue), "margin": .number(margin),
-            "atLeast": .number(atLeast),
+            "require": .array(
+                require.map { condition in
+                    [
+                        "metric": .string(condition.metric), "slice": .string(condition.slice),
+                        "margin": .number(condition.margin), "atLeast": .number(condition.atLeast),
+                    ]
+                }),
             "promote": .boolean(promote),
         ]
+    }
+}
+
+extension EvaluateSpecification.Gate.Condition {
+    init(
+        _ fields: FieldReader, _ marking: Marking, _ slices: EvaluateSpecification.Slices
+    ) throws(InputError) {
+        metric = try fields.value("metric", default: Marking.accuracy) { field throws(InputError) in
+            try field.text(among: marking.metrics.map(\.name))
+        }
+        slice = try fields.value("slice", default: "all") { field throws(InputError) in
+            let slice = try field.text()
+            let name = slice.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
+            guard slice == "all" || slice.contains("=") && slices.by.contains(name) else {
+                throw field.error(
+                    "`\(slice.prefix(120))` is no slice of this exam",
+                    remedy: slices.by.isEmpty
+                        ? "Name the field in `slices`, as `slices: [domain]`."
+                        : "Give \(slices.by.map { "`\($0)=…`" }.joined(separator: ", ")) or `all`; "
+                            + "`=*` means every slice of a field.")
+            }
+            return slice
+        }
+        margin = try fields.number("margin", in: 0...1, default: 0.01)
+        atLeast = try fields.number("atLeast", in: 0...1, default: 0)
     }
 }

@@ -15,7 +15,7 @@ public struct RankPlan: Codable, Sendable, Equatable {
     /// This attempt's own folder; what the rank leaves here is taken up or thrown away with it.
     public var attemptFolder: String
     /// Files and folders by role: `data`, `validation`, `golden` are JSONL files; `base`, `model`,
-    /// `incumbent`, `tokenizer` are folders in Hugging Face's layout.
+    /// `incumbent`, `tokenizer`, `models-0` and on are folders in Hugging Face's layout.
     public var inputs: [String: String]
     /// What people call those inputs, by role: `package-section@3`.
     public var titles: [String: String]

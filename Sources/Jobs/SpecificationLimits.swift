@@ -39,6 +39,10 @@ enum SpecificationLimits {
 
     // Evaluation.
     static let graders = 16
+    static let graderFields = 256
+    static let otherModels = 15
+    static let sliceFields = 16
+    static let conditions = 256
     static let maxTokens = 1...32_768
 }
 

@@ -6,12 +6,14 @@ public enum DatasetReference: Hashable, Sendable {
     case latest(name: String)
     /// `support-intent@<64 hexadecimal digits>`
     case version(name: String, Digest)
-    /// A JSONL file: whatever holds a `/` or ends in `.jsonl`.
+    /// `support-intent@3`; versions count from 1.
+    case number(name: String, Int)
+    /// A file of rows: whatever holds a `/` or ends in `.jsonl` or `.json`.
     case file(path: String)
 
     /// Reads a reference; nil for text that is none.
     public init?(_ text: String) {
-        if text.contains("/") || text.hasSuffix(".jsonl") {
+        if text.contains("/") || text.hasSuffix(".jsonl") || text.hasSuffix(".json") {
             self = .file(path: text)
             return
         }
@@ -22,6 +24,8 @@ public enum DatasetReference: Hashable, Sendable {
             self = .latest(name: name)
         } else if let digest = Digest(hex: parts[1]) {
             self = .version(name: name, digest)
+        } else if let version = Int(parts[1]), version >= 1, String(version) == parts[1] {
+            self = .number(name: name, version)
         } else {
             return nil
         }
@@ -33,6 +37,7 @@ extension DatasetReference: CustomStringConvertible {
         switch self {
         case .latest(let name): "\(name)@latest"
         case .version(let name, let digest): "\(name)@\(digest)"
+        case .number(let name, let version): "\(name)@\(version)"
         case .file(let path): path
         }
     }
@@ -90,12 +95,39 @@ public enum JobReference: Hashable, Sendable {
     case name(String)
 }
 
-/// What an input is for; also its key in `RankPlan.inputs`.
-public enum InputRole: String, Sendable, CaseIterable, Codable {
+/// What an input is for; its `rawValue` is also its key in `RankPlan.inputs`.
+public enum InputRole: Hashable, Sendable, CaseIterable, RawRepresentable {
     /// JSONL files.
     case data, validation, golden
     /// Folders in Hugging Face's layout.
     case base, model, incumbent, tokenizer
+    /// The model at this index of an exam's `models`.
+    case other(Int)
+
+    public static let allCases =
+        [data, validation, golden, base, model, incumbent, tokenizer]
+        + (0..<SpecificationLimits.otherModels).map(other)
+
+    private static let byName = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+
+    public init?(rawValue: String) {
+        guard let role = Self.byName[rawValue] else { return nil }
+        self = role
+    }
+
+    public var rawValue: String {
+        switch self {
+        case .data: "data"
+        case .validation: "validation"
+        case .golden: "golden"
+        case .base: "base"
+        case .model: "model"
+        case .incumbent: "incumbent"
+        case .tokenizer: "tokenizer"
+        case .other(let index): "models-\(index)"
+        }
+    }
 }
 
 /// What a reference meant when the job was submitted: what the worker fetches, by digest.
@@ -125,7 +157,8 @@ extension SpecificationField {
         guard let reference = DatasetReference(text) else {
             throw error(
                 "`\(text.prefix(120))` names no dataset",
-                remedy: "Give name, name@latest, name@<64 hexadecimal digits> or a .jsonl file.")
+                remedy: "Give name, name@latest, name@3, name@<64 hexadecimal digits> or a .jsonl "
+                    + "file.")
         }
         return reference
     }

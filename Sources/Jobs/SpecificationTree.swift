@@ -64,6 +64,23 @@ extension SpecificationTree {
     }
 }
 
+extension SpecificationTree {
+    /// The value as JSON, for what is kept as it was written.
+    var json: JSONValue {
+        switch value {
+        case .null: .null
+        case .boolean(let value): .boolean(value)
+        case .integer(let value): .integer(value)
+        case .number(let value): .number(value)
+        case .text(let text): .string(text)
+        case .list(let elements): .array(elements.map(\.json))
+        case .object(let members):
+            .object(
+                Dictionary(members.map { ($0.key, $0.value.json) }, uniquingKeysWith: { $1 }))
+        }
+    }
+}
+
 // MARK: YAML
 
 extension SpecificationTree {

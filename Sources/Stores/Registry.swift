@@ -27,6 +27,16 @@ public struct Registry: Sendable {
         ).map(decode)
     }
 
+    /// The dataset of that name and version, from 1.
+    public func dataset(named name: String, version: Int) async throws -> DatasetRecord? {
+        try await pool.first(
+            """
+            SELECT to_jsonb(d) AS row FROM flywheel.datasets d
+            WHERE name = \(name) AND version = \(version)
+            """
+        ).map(decode)
+    }
+
     public func datasets() async throws -> [DatasetRecord] {
         try await pool.query(
             "SELECT to_jsonb(d) AS row FROM flywheel.datasets d ORDER BY name, version"
@@ -64,14 +74,21 @@ public struct Registry: Sendable {
         ).map(decode)
     }
 
-    public func promote(_ model: String, reason: String) async throws -> ModelRecord {
-        try await record("SELECT flywheel.promote(\(model), \(reason))")
+    /// Makes `model` what its name means; `person` is who says so, and is kept beside the role that
+    /// the server knows.
+    public func promote(
+        _ model: String, reason: String, by person: String? = nil
+    ) async throws -> ModelRecord {
+        try await record("SELECT flywheel.promote(\(model), \(reason), \(person ?? ""))")
     }
 
     /// Undoes the last promotion of `name`; returns the versions that it left and went to.
-    public func rollback(_ name: String, reason: String) async throws -> (from: Int, to: Int?) {
+    public func rollback(
+        _ name: String, reason: String, by person: String? = nil
+    ) async throws -> (from: Int, to: Int?) {
         let answer: JSONValue = try await translating {
-            try await pool.value("SELECT flywheel.rollback_model(\(name), \(reason))")
+            try await pool.value(
+                "SELECT flywheel.rollback_model(\(name), \(reason), \(person ?? ""))")
         }
         return (Int(answer["from"]?.integer ?? 0), answer["to"]?.integer.map { Int($0) })
     }
@@ -130,6 +147,9 @@ public struct DatasetRecord: Sendable, Codable, Equatable {
     public var isGolden: Bool
     public var card: JSONValue
     public var source: String?
+
+    /// What people call it: `name@version`.
+    public var title: String { "\(name)@\(version)" }
 
     enum CodingKeys: String, CodingKey {
         case name, version, digest, shape, rows, bytes, card, source

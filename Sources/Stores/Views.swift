@@ -81,6 +81,33 @@ public struct Views: Sendable {
             """)
     }
 
+    /// How the models of an exam compare with its incumbent.
+    public func comparisons(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            """
+            SELECT to_jsonb(c) FROM flywheel.comparisons c
+            WHERE job_id = \(job) ORDER BY model, metric, slice
+            """)
+    }
+
+    /// What became of each condition of an exam's gate, the worst first.
+    public func gateConditions(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            """
+            SELECT to_jsonb(c) FROM flywheel.gate_conditions c
+            WHERE job_id = \(job) ORDER BY position
+            """)
+    }
+
+    /// Answers of both models that show why the gate of an exam refused, ten a condition.
+    public func sideBySide(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            """
+            SELECT to_jsonb(s) FROM flywheel.side_by_side s
+            WHERE job_id = \(job) ORDER BY position, place
+            """)
+    }
+
     /// Where a job stands: its state, the newest gang's phase and step, the newest step's numbers.
     public func standing(of job: JobID) async throws -> JSONValue? {
         try await rows(

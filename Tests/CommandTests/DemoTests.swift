@@ -25,6 +25,11 @@ struct Demo {
             print("accuracy of the demo: \(try cell("accuracy on golden rows"))")
             #expect(try #require(Double(cell("accuracy on golden rows"))) >= 0.77)
             #expect(try cell("model") == "package-section@1, promoted")
+            #expect(try #require(Double(cell("money for training, at 0.05 a slot-hour"))) > 0)
+            let bars = demo.output.split(separator: "\n").filter {
+                $0.contains("█") || $0.contains("░")
+            }
+            #expect(bars.count == 5 && bars.allSatisfy { $0.contains(" of ") }, "\(bars)")
             // Its interval is printed, and every number is from a view that anybody may ask again.
             #expect(try cell("95 % interval").contains(" to "))
             #expect(demo.output.contains("FROM verdicts v JOIN scorecards s"))

@@ -155,39 +155,17 @@ private func text(
             #expect(error?.problem.contains("row r") == true)
         }
     }
-}
 
-@Suite struct DatasetCards {
-    @Test func `a card counts rows, turns, lengths, duplicates and answers`() {
-        func row(_ question: String, _ answer: String) -> DatasetRow {
-            DatasetRow(
-                .chat([
-                    ChatMessage(role: .user, content: question),
-                    ChatMessage(role: .assistant, content: answer),
-                ]), id: "\(question)")
+    @Test func `a row whose answers the template rewrites is named`() throws {
+        let template = try ChatTemplate(
+            jinja: "{% for m in messages %}{{ 'now' if loop.last }}{{ m.content }}{% endfor %}")
+        let answer = ChatMessage(role: .assistant, content: "x")
+        let error = try #require(throws: InputError.self) {
+            _ = try TokenizedDocument(
+                DatasetRow(.chat([answer, answer]), id: "seven"), tokenizer: bytes,
+                template: template)
         }
-        let rows = [row("a", "yes"), row("bb", "no"), row("ccc", "yes"), row("a", "yes")]
-        let card = DatasetCard(of: rows, tokenizer: bytes)
-        #expect(card.rows == 4)
-        #expect(card.shape == .chat)
-        #expect(card.unit == .tokens)
-        #expect(card.turns == ["user": 4, "assistant": 4])
-        #expect(card.sizes == ["user": 7, "assistant": 11])
-        #expect(
-            [card.lengths.min, card.lengths.median, card.lengths.p95, card.lengths.max]
-                == [4, 4, 6, 6])
-        #expect(card.duplicates == 1)
-        #expect(card.answersDistinct == 2)
-        #expect(card.answers.map(\.text) == ["yes", "no"])
-        #expect(card.answers.map(\.rows) == [3, 1])
-        #expect(card.answers.map(\.share) == [0.75, 0.25])
-    }
-
-    @Test func `without a tokenizer, lengths are characters`() {
-        let card = DatasetCard(of: [DatasetRow(.text("né"), id: "1")])
-        #expect(card.unit == .characters)
-        #expect(card.sizes == ["text": 2])
-        #expect(card.answers.isEmpty)
-        #expect(DatasetCard(of: [DatasetRow(.tokens([1, 2, 3]), id: "1")]).sizes == ["tokens": 3])
+        #expect(error.problem.hasPrefix("row seven: the template writes this answer otherwise"))
+        #expect(error.field == "messages[0]")
     }
 }

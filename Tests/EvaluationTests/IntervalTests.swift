@@ -1,18 +1,83 @@
 import Evaluation
+import FlywheelCore
+import Foundation
+import TestSupport
 import Testing
 
+/// What scipy and statsmodels computed, by `scripts/goldens/statistics.py`.
+private struct Recorded: Decodable {
+    struct Share: Decodable { var right: Int, n: Int, low: Double, high: Double }
+    struct Pairs: Decodable { var gained: Int, lost: Int, p: Double }
+    struct Sample: Decodable {
+        var values: [Double], replicates: [Double]?, low: Double, high: Double
+    }
+    var wilson: [Share], mcnemar: [Pairs], replicates: [Sample], bootstrap: [Sample]
+
+    static func read() throws -> Recorded {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../Goldens/statistics/expected.json")
+        return try JSONDecoder().decode(Self.self, from: Data(contentsOf: file))
+    }
+}
+
 @Suite struct Intervals {
-    // Computed apart, in Python, from the formula as Wilson gives it.
-    @Test(arguments: [
-        (right: 0, n: 10, low: 0.0, high: 0.277_533),
-        (right: 10, n: 10, low: 0.722_467, high: 1.0),
-        (right: 1_640, n: 2_000, low: 0.802_554, high: 0.836_219),
-    ])
-    func `Wilson's interval is the textbook's`(right: Int, n: Int, low: Double, high: Double) {
-        let interval = Interval.wilson(right: right, of: n)
-        #expect(abs(interval.low - low) < 1e-5)
-        #expect(abs(interval.high - high) < 1e-5)
-        #expect(interval.value == Double(right) / Double(n))
+    @Test func `Wilson's interval is statsmodels', and ends exactly at 0 and 1`() throws {
+        for share in try Recorded.read().wilson {
+            let interval = Interval.wilson(right: share.right, of: share.n)
+            #expect(abs(interval.low - share.low) < 1e-12, "\(share)")
+            #expect(abs(interval.high - share.high) < 1e-12, "\(share)")
+            #expect(interval.value == Double(share.right) / Double(share.n))
+            #expect((interval.high == 1) == (share.right == share.n), "\(share)")
+            #expect((interval.low == 0) == (share.right == 0), "\(share)")
+        }
+    }
+
+    @Test func `McNemar's exact test is statsmodels'`() throws {
+        for pairs in try Recorded.read().mcnemar {
+            let p = McNemar.pValue(gained: pairs.gained, lost: pairs.lost)
+            #expect(abs(p - pairs.p) < 1e-10, "\(pairs): \(p)")
+        }
+    }
+
+    @Test func `the bootstrap's interval over given replicates is scipy's`() throws {
+        for sample in try Recorded.read().replicates {
+            let replicates = try #require(sample.replicates)
+            let interval = Bootstrap(of: sample.values, replicates: replicates).interval
+            #expect(abs(interval.low - sample.low) < 1e-9)
+            #expect(abs(interval.high - sample.high) < 1e-9)
+        }
+    }
+
+    @Test func `the bootstrap's interval is as near scipy's as 4,000 draws come`() throws {
+        for sample in try Recorded.read().bootstrap {
+            let interval = Bootstrap(of: sample.values).interval
+            let allowed = 0.06 * (sample.high - sample.low)
+            #expect(abs(interval.low - sample.low) < allowed, "\(interval)")
+            #expect(abs(interval.high - sample.high) < allowed, "\(interval)")
+            #expect(Bootstrap(of: sample.values).interval == interval)
+        }
+    }
+
+    @Test func `95 % intervals of means hold the truth about as often`() {
+        var numbers = SeededNumbers(seed: 19)
+        // Scores of 0, ½ and 1 with the mean 0.7.
+        var held = 0
+        for _ in 0..<300 {
+            let scores = (0..<50).map { _ in
+                let u = numbers.uniform()
+                return u < 0.2 ? 0 : u < 0.4 ? 0.5 : 1
+            }
+            let interval = Interval.mean(of: scores)
+            held += interval.low <= 0.7 && 0.7 <= interval.high ? 1 : 0
+        }
+        #expect((274...297).contains(held), "\(held) of 300, \(numbers)")
+    }
+
+    @Test func `scores that do not vary still leave room for doubt`() {
+        #expect(Interval.mean(of: [1, 1, 1, 1]) == .wilson(right: 4, of: 4))
+        #expect(Interval.meanDifference([0, 0, 0]) == .difference(gained: 0, lost: 0, of: 3))
+        let constant = Interval.meanDifference([0.5, 0.5])
+        #expect(constant.value == 0.5 && constant.low < 0.5 && constant.high > 0.5)
     }
 
     @Test func `equal models differ by nothing, within an interval that narrows with rows`() {
@@ -27,57 +92,5 @@ import Testing
         let better = Interval.difference(gained: 60, lost: 10, of: 500)
         #expect(better.value == 0.1)
         #expect(better.low > 0)
-    }
-}
-
-@Suite struct Gates {
-    let gate = Gate(metric: "accuracy", margin: 0.01)
-    let base = (0..<2_000).map { $0 % 5 == 0 ? 0.0 : 1.0 }
-
-    @Test func `a candidate without incumbent passes and says so`() {
-        let decision = gate.decide(candidate: ("a@1", base), incumbent: nil)
-        #expect(decision.isPassed)
-        #expect(decision.sentence.contains("0.800 [0.782, 0.817] on 2000 rows and no incumbent"))
-    }
-
-    @Test func `a candidate below what is asked for is refused, incumbent or none`() {
-        let gate = Gate(metric: "accuracy", margin: 0.01, atLeast: 0.79)
-        for incumbent in [nil, ("a@1", base)] {
-            let decision = gate.decide(candidate: ("a@2", base), incumbent: incumbent)
-            #expect(!decision.isPassed)
-            #expect(decision.sentence.contains("less than the 0.790 asked for"))
-        }
-        #expect(
-            Gate(metric: "accuracy", margin: 0.01, atLeast: 0.78)
-                .decide(candidate: ("a@2", base), incumbent: nil).isPassed)
-    }
-
-    @Test func `a copy of the incumbent passes`() {
-        let decision = gate.decide(candidate: ("a@2", base), incumbent: ("a@1", base))
-        #expect(decision.isPassed, "\(decision.sentence)")
-    }
-
-    @Test func `a candidate that lost a twentieth is refused with the difference`() {
-        let worse = base.enumerated().map { $0.offset % 20 == 1 ? 0.0 : $0.element }
-        let decision = gate.decide(candidate: ("a@2", worse), incumbent: ("a@1", base))
-        #expect(!decision.isPassed)
-        #expect(decision.sentence.contains("-5.0 ["))
-        #expect(decision.sentence.contains("nothing was promoted"))
-    }
-
-    @Test func `a candidate that is better on too few rows to know is refused`() {
-        let gate = Gate(metric: "accuracy", margin: 0.01)
-        let decision = gate.decide(
-            candidate: ("a@2", [1, 1, 0, 1]), incumbent: ("a@1", [1, 0, 1, 1]))
-        #expect(!decision.isPassed)
-    }
-}
-
-@Suite struct ExactGrading {
-    @Test func `white space at the ends does not matter, anything else does`() {
-        let grader = ExactGrader()
-        #expect(grader.score(answer: " libs\n", expected: "libs") == 1)
-        #expect(grader.score(answer: "lib s", expected: "libs") == 0)
-        #expect(grader.score(answer: "Libs", expected: "libs") == 0)
     }
 }

@@ -39,7 +39,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
             ["Stores", "CollectivesMPI"], ["Training", "Evaluation"],
             ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],
-            ["Artifacts", "Collectives", "Tensors", "EmbeddedPostgres", "Postgres"],
+            ["Artifacts", "Collectives", "Graders", "Tensors", "EmbeddedPostgres", "Postgres"],
             ["FlywheelCore", "Processes"],
         ]
         let floor = Dictionary(

@@ -58,7 +58,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "model: {new:", "model: {base: a, new:", line: 3, field: "model",
             says: "only one of `base` or `new`"),
         Mistake(
-            "support-intent@latest", "support-intent@3", line: 5, field: "data",
+            "support-intent@latest", "support-intent@0", line: 5, field: "data",
             says: "names no dataset"),
         Mistake("data: support-intent@latest\n", "", line: 1, field: "data", says: "is missing"),
         Mistake(
@@ -136,7 +136,43 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         evaluate(
             "{type: exact}", "{type: exact, field: a}", line: 6, field: "graders[0].field",
             says: "unknown key `field`"),
-        evaluate("{type: exact}", "", line: 6, field: "graders", says: "Give exactly one"),
+        evaluate("{type: exact}", "", line: 6, field: "graders", says: "Give at least one"),
+        evaluate(
+            "{type: exact}", "{type: exakt}", line: 6, field: "graders[0].type",
+            says: "Did you mean `exact`?"),
+        evaluate(
+            "{type: exact}", "{type: exact}, {type: exact}", line: 6, field: "graders",
+            says: "grader 2 is called `exact`, as another is. Give it a `name` of its own"),
+        evaluate(
+            "{type: exact}", "{type: exact, name: accuracy}", line: 6, field: "graders",
+            says: "which is what the first grader's share is called"),
+        evaluate(
+            "{type: exact}", "{type: regex, pattern: '(a'}", line: 6,
+            field: "graders[0].pattern", says: "a `(` is not closed"),
+        evaluate(
+            "{type: exact}", "{type: regex, pattern: a, group: 1}", line: 6,
+            field: "graders[0].group", says: "the pattern has no groups"),
+        evaluate(
+            "{type: exact}", "{type: json, schema: {tpye: object}}", line: 6,
+            field: "graders[0].schema.tpye", says: "Did you mean `type`?"),
+        evaluate(
+            "{type: exact}", "{type: json, field: a, fields: [b]}", line: 6,
+            field: "graders[0]", says: "only one of `field` or `fields`"),
+        evaluate(
+            "{type: exact}", "{type: numeric, tolerence: 1}", line: 6,
+            field: "graders[0].tolerence", says: "Did you mean `tolerance`?"),
+        evaluate(
+            "{type: exact}", "{type: multi, graders: {a: {type: exact}}, calculate: 2 * b}",
+            line: 6, field: "graders[0].calculate", says: "no grader is called `b`"),
+        evaluate(
+            "{type: exact}", "{type: multi, graders: {a: {type: exact}}, weights: {b: 1}}",
+            line: 6, field: "graders[0].weights.b", says: "unknown key `b`"),
+        evaluate(
+            "margin: 0.01", "slice: domain=a", line: 7, field: "gate.slice",
+            says: "Name the field in `slices`, as `slices: [domain]`"),
+        evaluate(
+            "margin: 0.01", "require: [{margin: 0.1}]", line: 7, field: "gate.metric",
+            says: "`metric` belongs into the conditions of `require`"),
         evaluate(
             "metric: accuracy", "metric: acuracy", line: 7, field: "gate.metric",
             says: "Did you mean `accuracy`?"),
@@ -145,6 +181,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             says: "expected true or false, found the text `yes`"),
         evaluate(
             "golden: ", "goldne: ", line: 5, field: "goldne", says: "Did you mean `golden`?"),
+        evaluate(
+            "incumbent: support-intent-2@4", "slices: {by: [domain], rowMin: 3}", line: 4,
+            field: "slices.rowMin", says: "Did you mean `rowsMin`?"),
         evaluate(
             "17]", "0]", line: 8, field: "after[1]", says: "0 is out of range"),
     ]

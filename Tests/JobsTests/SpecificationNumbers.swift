@@ -32,9 +32,10 @@ struct SpecificationNumbers: RandomNumberGenerator {
     }
 
     private mutating func dataset() -> DatasetReference {
-        switch number(0...2) {
+        switch number(0...3) {
         case 0: .latest(name: name())
         case 1: .version(name: name(), digest())
+        case 2: .number(name: name(), number(1...99))
         default: .file(path: "Daten/ü \"\(next())\".jsonl")
         }
     }
@@ -106,8 +107,16 @@ struct SpecificationNumbers: RandomNumberGenerator {
     private mutating func evaluate() -> EvaluateSpecification {
         .init(
             envelope: envelope(ranksMax: number(1...9)), model: model(),
+            others: chance() ? [] : [model(), model()],
             incumbent: chance() ? nil : model(), golden: dataset(),
-            gate: chance() ? nil : .init(margin: real(0...1), promote: chance()),
+            reference: chance() ? nil : "final",
+            slices: .init(by: chance() ? [] : ["a", "b.c"], rowsMin: number(1...99)),
+            gate: chance()
+                ? nil
+                : .init(
+                    require: (0..<number(1...3)).map { _ in
+                        .init(margin: real(0...1), atLeast: real(0...1))
+                    }, promote: chance()),
             maxTokens: number(1...999))
     }
 

@@ -1,4 +1,5 @@
 import FlywheelCore
+import Graders
 import Jobs
 import Testing
 
@@ -32,6 +33,30 @@ enum Sample {
         graders: [{type: exact}]
         gate: {metric: accuracy, margin: 0.01, promote: true}
         after: [support-intent-3, 17]
+        """
+
+    /// An exam with everything that one can have.
+    static let exam = """
+        kind: evaluate
+        name: exam
+        model: support@3
+        models: [a@1, b]
+        golden: golden.jsonl
+        graders:
+          - {type: json, fields: [intent, {path: tags, compare: set}],
+             schema: {type: object, required: [intent]}}
+          - {type: exact, name: words, ignoreCase: true, whitespace: collapse}
+          - {type: numeric, name: number, after: "A:", tolerance: 0.5}
+          - {type: multi, name: total, graders: {a: {type: exact}, b: {type: numeric}},
+             calculate: "max(a, 0.5 * b)"}
+          - {type: regex, name: captured, pattern: "(?i)answer: (\\\\w+)", group: 1, match: full}
+        slices: {by: [domain, expected], rowsMin: 5}
+        gate:
+          require:
+            - {margin: 0.02}
+            - {metric: json.intent, slice: "domain=banking", margin: 0.03, atLeast: 0.7}
+            - {metric: words, slice: "expected=*"}
+          promote: true
         """
 
     static func trainSpecification() throws -> TrainSpecification {
@@ -90,7 +115,8 @@ enum Sample {
         }
         #expect(exam.model == .version(name: "support-intent-3", 1))
         #expect(exam.incumbent == .version(name: "support-intent-2", 4))
-        #expect(exam.gate == .init(metric: .accuracy, margin: 0.01, promote: true))
+        #expect(
+            exam.gate == .init(require: [.init(metric: "accuracy", margin: 0.01)], promote: true))
         #expect(exam.envelope.after == [.name("support-intent-3"), .id(JobID(rawValue: 17))])
     }
 
@@ -100,7 +126,31 @@ enum Sample {
         #expect(jobs.map(\.kind) == [.train, .evaluate])
     }
 
-    @Test(arguments: [Sample.train, Sample.evaluate])
+    @Test func `an exam names its graders, slices and the conditions of its gate`() throws {
+        guard
+            case .evaluate(let exam) = try JobSpecification.parse(
+                yaml: Sample.exam, file: "exam.yaml")[0]
+        else {
+            Issue.record("not an evaluate job")
+            return
+        }
+        #expect(
+            exam.marking.metrics.map(\.name) == [
+                "accuracy", "json", "json.intent", "json.tags", "json.valid", "words", "number",
+                "total", "total.a", "total.b", "captured",
+            ])
+        #expect(exam.others == [.version(name: "a", 1), .current(name: "b")])
+        #expect(exam.slices == .init(by: ["domain", "expected"], rowsMin: 5))
+        #expect(
+            exam.gate?.require == [
+                .init(margin: 0.02),
+                .init(metric: "json.intent", slice: "domain=banking", margin: 0.03, atLeast: 0.7),
+                .init(metric: "words", slice: "expected=*"),
+            ])
+        #expect(JobSpecification.evaluate(exam).models[.other(1)] == .current(name: "b"))
+    }
+
+    @Test(arguments: [Sample.train, Sample.evaluate, Sample.exam])
     func `the canonical JSON reads as the same specification`(text: String) throws {
         let job = try JobSpecification.parse(yaml: text, file: nil)[0]
         let stored = try JSONValue(parsing: job.json.canonical.utf8)
@@ -189,9 +239,11 @@ enum Sample {
         #expect(DatasetReference("a") == .latest(name: "a"))
         #expect(DatasetReference("a@latest") == .latest(name: "a"))
         #expect(DatasetReference("a@\(digest)") == .version(name: "a", digest))
+        #expect(DatasetReference("a@3") == .number(name: "a", 3))
         #expect(DatasetReference("a.jsonl") == .file(path: "a.jsonl"))
+        #expect(DatasetReference("a.json") == .file(path: "a.json"))
         #expect(DatasetReference("/a/b") == .file(path: "/a/b"))
-        for bad in ["", "@", "A", "a@", "a@3", "a@latest@latest", "-a", "a b"] {
+        for bad in ["", "@", "A", "a@", "a@0", "a@03", "a@latest@latest", "-a", "a b"] {
             #expect(DatasetReference(bad) == nil, "\(bad)")
         }
     }

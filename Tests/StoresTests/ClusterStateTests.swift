@@ -159,43 +159,6 @@ import Testing
         }
     }
 
-    @Test func `an examination, its verdicts and the promotion stand or fall with the job`()
-        async throws
-    {
-        try await withQueue { queue in
-            let registry = Registry(queue.pool)
-            _ = try await registry.add(model("one"), name: "m")
-            let job = try await queue.submit()
-            let lease = try await queue.claimOne(for: try await queue.worker())
-            let scorecard: JSONValue = [
-                "model": "m@1", "metric": "accuracy", "slice": "all", "value": 0.5, "low": 0.1,
-                "high": 0.9, "n": 2,
-            ]
-            let evaluation: JSONValue = [
-                "model": "m@1", "dataset_digest": "d", "is_passed": true, "promotes": true,
-                "sentence": "m@1 passed.", "scorecards": [scorecard],
-                "verdicts": [
-                    [
-                        "is_incumbent": false, "row_id": "1", "answer": "a", "expected": "a",
-                        "score": 1,
-                    ],
-                    [
-                        "is_incumbent": false, "row_id": "2", "answer": "b", "expected": "a",
-                        "score": 0,
-                    ],
-                ],
-            ]
-            _ = try await queue.store.finish(
-                lease, outcome: Outcome(result: ["accuracy": 0.5], evaluation: evaluation))
-            #expect(try await queue.state(of: job) == .succeeded)
-            #expect(try await registry.model(named: "m")?.stage == "promoted")
-            let row = try #require(try await queue.pool.first("SELECT * FROM flywheel.scorecards"))
-            #expect(try row.decode("verdict", as: String.self) == "passed")
-            let verdicts = try await queue.pool.values(
-                "SELECT score FROM flywheel.verdicts ORDER BY row_id", as: Double.self)
-            #expect(verdicts == [1, 0])
-        }
-    }
 }
 
 @Suite struct Roles {

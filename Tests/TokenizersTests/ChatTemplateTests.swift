@@ -80,10 +80,10 @@ import Tokenizers
     }
 
     @Test func `the configuration names the template and the end of a turn`() throws {
-        let value = try JSONValue(parsing: tokenizer.configuration(.chatML))
+        let value = try JSONValue(parsing: tokenizer.chatMLConfiguration)
         #expect(value["chat_template"]?.string == ChatTemplate.chatML.jinja)
         #expect(value["eos_token"] == "<|im_end|>")
         #expect(value["added_tokens_decoder"]?["308"]?["content"] == "<|im_end|>")
-        #expect(ChatTemplate.chatML.endOfTurn == "<|im_end|>")
+        #expect(ChatTemplate.chatML.endsOfTurn == ["<|im_end|>"])
     }
 }

@@ -9,14 +9,19 @@ import Stores
 extension DataCommand {
     struct Import: DatabaseCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Add a JSONL file as a dataset.",
+            abstract: "Add files of rows as a dataset.",
             discussion: """
-                Every row is read and checked first. The same rows under the same name are the \
-                version they were.
+                JSONL, or JSON with one array: conversations (OpenAI's and ShareGPT's, with tools), \
+                prompts with completions, instructions, texts, tokens, pairs of answers (OpenAI's and \
+                Hugging Face's), judged answers, prompts with references, captured calls. All rows have \
+                one shape. Every row is read and checked first; what is kept is one form, so that the \
+                same rows under the same name are the version they were.
                 """)
 
-        @Argument(help: "A JSONL file.", completion: .file(extensions: ["jsonl"]))
-        var file: String
+        @Argument(
+            help: "Files, read as if they were one; - is standard input.",
+            completion: .file(extensions: ["jsonl", "json"]))
+        var files: [String]
         @Option(help: "The dataset's name.")
         var name: String
         @Flag(help: "For examinations alone: nothing may train on it.")
@@ -24,12 +29,13 @@ extension DataCommand {
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let record = try await database.importDataset(file, name: name, isGolden: golden)
+            let record = try await database.importDataset(files, name: name, isGolden: golden)
             try output.print(try JSONValue(encoding: record)) {
                 print(
                     Terminal.output.isInteractive
-                        ? "\(name) version \(record.version): \(Formatting.count(record.rows)) rows, "
-                            + "\(Formatting.bytes(record.bytes)), \(record.digest)"
+                        ? "\(name) version \(record.version): \(Formatting.count(record.rows)) rows "
+                            + "of shape \(record.shape), \(Formatting.bytes(record.bytes)), "
+                            + "\(record.digest)"
                         : "\(name)@\(record.digest)")
             }
         }
@@ -37,19 +43,25 @@ extension DataCommand {
 
     struct Export: DatabaseCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a dataset's rows, as they were imported.")
+            abstract: "Write a dataset's rows as JSONL.",
+            discussion: """
+                Conversations and pairs of answers come in OpenAI's form. Imported again, they are the \
+                same dataset.
+                """)
 
-        @Argument(help: "name, name@latest or name@digest.") var dataset: String
-        @Option(help: "A file, which must not exist; standard output without.")
-        var to: String?
+        @Argument(help: DatasetOnDisk.help) var dataset: String
+        @Argument(
+            help: "A file, which must not exist yet; standard output without, or with -.",
+            completion: .file(extensions: ["jsonl"]))
+        var file: String?
 
         func run(on database: Database) async throws {
             let record = try await database.dataset(dataset)
             let artifacts = try ArtifactStore(at: database.environment.artifacts)
             try artifacts.verify(record.digest)
             let path = artifacts.path(of: record.digest)
-            if let to {
-                try Files.copy(path, to: to)
+            if let file, file != "-" {
+                try Files.copy(path, to: file)
             } else {
                 let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
                 while let piece = try file.read(upToCount: 1 << 20), !piece.isEmpty {
@@ -61,31 +73,50 @@ extension DataCommand {
 }
 
 extension Database {
-    /// Adds the JSONL file at `path` as a dataset, after reading and checking every row.
+    /// Adds the rows of `files` as a dataset, after reading and checking every one.
     func importDataset(
-        _ path: String, name: String, isGolden: Bool
+        _ files: [String], name: String, isGolden: Bool
     ) async throws -> DatasetRecord {
         guard SpecificationName.isValid(name) else {
             throw InputError(
                 field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
         }
-        let rows = try DatasetFile.rows(at: path)
+        let rows = try DatasetFile.rows(
+            of: files.map { file in
+                file == "-"
+                    ? ("standard input", Array(FileHandle.standardInput.readDataToEndOfFile()))
+                    : (file, try DatasetFile.text(at: file))
+            }, ending: .any)
+        if isGolden { try Self.checkNames(rows) }
         let artifacts = try ArtifactStore(at: environment.artifacts)
-        let (digest, bytes) = try artifacts.add(file: path)
+        let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(rows))
         let record = try await registry.add(
             NewDataset(
                 name: name, digest: digest, shape: rows[0].content.shape.rawValue,
                 rows: rows.count, bytes: Int64(bytes), isGolden: isGolden,
                 card: try JSONValue(encoding: DatasetCard(of: rows)),
-                source: URL(fileURLWithPath: path).path))
+                source: files.map { $0 == "-" ? $0 : URL(fileURLWithPath: $0).path }
+                    .joined(separator: " ")))
         if record.isGolden != isGolden {
             throw InputError(
                 field: "--golden",
-                "the same rows are \(name) version \(record.version), "
+                "the same rows are \(record.title), "
                     + (record.isGolden ? "a golden set" : "no golden set"),
                 remedy: "Nothing was changed. Take another name.")
         }
         return record
+    }
+
+    /// Makes sure that a verdict can be kept by the name of its row.
+    private static func checkNames(_ rows: [DatasetRow]) throws(InputError) {
+        var numbers: [String: Int] = [:]
+        for (index, row) in rows.enumerated() {
+            if let other = numbers.updateValue(index + 1, forKey: row.id) {
+                throw InputError(
+                    field: "id", "the rows \(other) and \(index + 1) are both called \"\(row.id)\"",
+                    remedy: "Nothing was read. Verdicts are kept by the names of golden rows.")
+            }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ import Stores
 /// One turn of the wheel, told on the terminal: import, train, examine, gate, answer.
 struct Demo {
     var steps: Int?
+    /// What an hour of one slot costs, in whatever money.
+    var slotHour = 0.05
     private static let task = "package-section"
 
     func run() async throws {
@@ -50,10 +52,19 @@ struct Demo {
         say("5", "A few answers")
         try await table(.answers, jobs, database)
         say("6", "What it took and what came out")
-        try await table(.summary, jobs, database)
+        let baseline = baseline(database)
+        try await table(.summary, jobs, database, more: baseline)
+        if baseline.isEmpty {
+            Terminal.note("Not compared with a linear model: apt-get install python3-sklearn")
+        }
+        say("7", "The five sections it knows least")
+        let confusions = try await database.rows(DemoQuery.confusions.text, jobs)
+        let plot = ConfusionPlot(confusions, worst: 5)
+        for line in plot.lines(width: max(Terminal.output.width, 80)) { print(line) }
 
         print(
-            "\nEvery number above is from a view. The queries, to run again with `flywheel sql`:\n")
+            "\nEvery \(baseline.isEmpty ? "" : "other ")number above is from a view. The queries, to run "
+                + "again with `flywheel sql`:\n")
         for query in DemoQuery.allCases { print(query.text(jobs) + "\n") }
         print(
             "Files are in \(folder(database)): the rows, and the specification for `flywheel submit`."
@@ -69,6 +80,22 @@ struct Demo {
 
     private func folder(_ database: Database) -> String { database.environment.home + "/demo" }
 
+    /// The row of the closing table that is no view's: what a linear model makes of the same rows.
+    private func baseline(_ database: Database) -> [[String]] {
+        let path = "\(folder(database))/\(Self.task)"
+        guard
+            let baseline = LinearBaseline.run(
+                training: "\(path).jsonl", golden: "\(path)-golden.jsonl")
+        else { return [] }
+        let seconds = Formatting.fixed(baseline.seconds, 1)
+        return [
+            [
+                "accuracy of scikit-learn's linear SVM, run here in \(seconds) s",
+                Formatting.fixed(baseline.accuracy, 3),
+            ]
+        ]
+    }
+
     // MARK: Rows
 
     private func importRows(
@@ -81,8 +108,8 @@ struct Demo {
         try set.training.jsonl.write(toFile: data, atomically: true, encoding: .utf8)
         try set.golden.jsonl.write(toFile: golden, atomically: true, encoding: .utf8)
         return (
-            try await database.importDataset(data, name: Self.task, isGolden: false),
-            try await database.importDataset(golden, name: "\(Self.task)-golden", isGolden: true)
+            try await database.importDataset([data], name: Self.task, isGolden: false),
+            try await database.importDataset([golden], name: "\(Self.task)-golden", isGolden: true)
         )
     }
 
@@ -92,6 +119,8 @@ struct Demo {
     struct Turn {
         var train: JobID
         var exam: JobID
+        /// What an hour of one slot costs.
+        var slotHour: Double
     }
 
     private func submit(to database: Database) async throws -> Turn {
@@ -101,7 +130,7 @@ struct Demo {
         let text = specification(incumbent: promoted)
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         let jobs = try await JobSubmitter(database: database).submit(yaml: text, file: path)
-        return Turn(train: jobs[0].job, exam: jobs[1].job)
+        return Turn(train: jobs[0].job, exam: jobs[1].job, slotHour: slotHour)
     }
 
     /// A Llama of 2.4 million parameters, and rows of 1,024 tokens with some thirty packages each.
@@ -138,11 +167,14 @@ struct Demo {
 
     // MARK: Numbers
 
-    private func table(_ query: DemoQuery, _ turn: Turn, _ database: Database) async throws {
+    private func table(
+        _ query: DemoQuery, _ turn: Turn, _ database: Database, more: [[String]] = []
+    ) async throws {
         let rows = try await database.rows(query.text, turn)
         guard let columns = rows.first.map({ _ in query.columns }) else { return }
         var table = Table(columns: columns)
         for row in rows { table.add(columns.map { row.cell($0.name) }) }
+        for cells in more { table.add(cells) }
         table.show()
     }
 }

@@ -17,23 +17,27 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Optimizer updates; fewer are faster and worse.")
     var steps: Int?
 
+    @Option(help: "What an hour of one slot costs, in your money.")
+    var slotHour = 0.05
+
     func validate() throws {
         guard (steps ?? 1) > 0 else { throw ValidationError("--steps: at least 1.") }
+        guard slotHour >= 0 else { throw ValidationError("--slot-hour: 0 or more.") }
     }
 
     func run() async throws {
         let environment = try Environment.current()
         try FileManager.default.createDirectory(
             atPath: environment.home, withIntermediateDirectories: true)
-        let steps = steps
+        let demo = Demo(steps: steps, slotHour: slotHour)
         try await Service.untilSignalled(isWork: true) {
             // A household that is up already does the work; otherwise the demo brings its own.
             if await Database.isServed(environment) {
                 print("Using the Flywheel that is up in \(environment.home).")
-                try await Demo(steps: steps).run()
+                try await demo.run()
             } else {
                 try await Household(environment, workers: 1, slots: 2, hasGateway: false).run {
-                    try await Demo(steps: steps).run()
+                    try await demo.run()
                 }
             }
         }

@@ -59,16 +59,16 @@ extension JobsCommand {
             let (id, row) = try await job.row(in: database)
             let attempts = try await database.views.attempts(of: id)
             let metrics = try await database.views.metrics(of: id)
-            let scorecards = try await database.views.scorecards(of: id)
+            let exam = try await ExamRows(of: id, in: database)
             output.print(
                 row.merging([
                     "attempts": .array(attempts), "metrics": .array(metrics),
-                    "scorecards": .array(scorecards),
-                ])
+                ]).merging(exam.members)
             ) {
                 showFacts(row)
                 show(attempts: attempts)
-                show(metrics: metrics, scorecards: scorecards)
+                show(metrics: metrics)
+                exam.show()
             }
         }
 
@@ -80,7 +80,9 @@ extension JobsCommand {
                 ("ranks", row.cell("ranks")), ("priority", row.cell("priority")),
                 ("tenant", row.cell("tenant")), ("created", row.cell("created_at")),
                 ("ran for", row.span(from: "started_at", to: "finished_at")),
-                ("result", row.cell("result")), ("spec", row.cell("spec_digest")),
+                // The result of an exam is shown as tables below.
+                ("result", row.cell("kind") == "evaluate" ? "" : row.cell("result")),
+                ("spec", row.cell("spec_digest")),
             ]
             for (name, value) in facts where !value.isEmpty {
                 print(
@@ -105,21 +107,14 @@ extension JobsCommand {
             table.show()
         }
 
-        private func show(metrics: [JSONValue], scorecards: [JSONValue]) {
-            guard !metrics.isEmpty || !scorecards.isEmpty else { return }
+        private func show(metrics: [JSONValue]) {
+            guard !metrics.isEmpty else { return }
             print()
-            var table = Table(
-                .text("METRIC"), .number("VALUE"), .text("95 %"), .number("N"), .text("OF"))
+            var table = Table(.text("METRIC"), .number("VALUE"), .number("N"), .text("OF"))
             for row in metrics {
                 table.add(
-                    row.cell("name"), row.fixed("value", 4), "", row.count("n"),
+                    row.cell("name"), row.fixed("value", 4), row.count("n"),
                     "step \(row.count("step"))")
-            }
-            for row in scorecards {
-                table.add(
-                    row.cell("metric"), row.fixed("value", 4),
-                    "\(row.fixed("low", 4))–\(row.fixed("high", 4))", row.count("n"),
-                    row.cell("model"))
             }
             table.show()
         }

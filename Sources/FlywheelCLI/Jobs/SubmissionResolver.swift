@@ -1,5 +1,6 @@
 import Artifacts
 import Datasets
+import Evaluation
 import FlywheelCore
 import Foundation
 import Jobs
@@ -40,6 +41,11 @@ struct SubmissionResolver {
             }
             for (role, reference) in document.specification.models {
                 try await resolve(reference, as: role, of: document, into: &resolved, before: all)
+            }
+            if case .evaluate(let exam) = resolved.specification {
+                try await resolveIncumbent(of: exam, document, into: &resolved)
+                try checkModelsDiffer(document, resolved)
+                try check(exam, document, resolved)
             }
             all.append(resolved)
         }
@@ -85,9 +91,11 @@ struct SubmissionResolver {
                     at: field, "there is no file `\(path)`",
                     remedy: "Paths are read from the current folder.")
             }
-            let rows = try DatasetFile.rows(at: path).count
-            let digest = try artifacts.add(file: path).digest
-            resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows)
+            let rows = try DatasetFile.rows(at: path, ending: .any)
+            try check(rows[0].content.shape, of: path, as: role, at: field, in: document)
+            // As it is imported: the same rows have one digest, so golden ones are known by it.
+            let digest = try artifacts.add(DatasetFile.jsonl(rows)).digest
+            resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows.count)
             return
         }
         let record: DatasetRecord
@@ -101,9 +109,44 @@ struct SubmissionResolver {
                 at: field, "`\(record.name)` is a golden set",
                 remedy: "What a model is examined on is never trained on: name other data.")
         }
+        try check(
+            DatasetRow.Shape(rawValue: record.shape), of: record.title, as: role, at: field,
+            in: document)
         resolved.specification.datasets[role] = .version(name: record.name, record.digest)
         resolved.specification.envelope.resolved[role] = .dataset(
             record.digest, rows: record.rows)
+    }
+
+    /// Makes sure that the method can learn from rows of `shape`.
+    private func check(
+        _ shape: DatasetRow.Shape?, of title: String, as role: InputRole, at field: String,
+        in document: SpecificationDocument
+    ) throws {
+        guard role != .golden, let shape, !shape.isLearnable else { return }
+        let learnable = DatasetRow.Shape.allCases.filter(\.isLearnable).map(\.rawValue)
+        throw document.error(
+            at: field,
+            "`\(title)` has rows of shape \(shape.rawValue), from which method sft cannot learn",
+            remedy: "It learns from the shapes \(learnable.joined(separator: ", ")).")
+    }
+
+    /// Sets the exam as ranks will, so that what they would refuse is refused before anything is
+    /// trained for it.
+    private func check(
+        _ exam: EvaluateSpecification, _ document: SpecificationDocument, _ resolved: Resolved
+    ) throws {
+        guard case .dataset(let digest, _)? = resolved.specification.envelope.resolved[.golden]
+        else { return }
+        do {
+            _ = try Exam(
+                try DatasetFile.rows(at: artifacts.path(of: digest), ending: .any),
+                marking: exam.marking,
+                slicing: Slicing(by: exam.slices.by, rowsMin: exam.slices.rowsMin),
+                reference: exam.reference, answerTokensMax: exam.maxTokens)
+        } catch let error as InputError {
+            let row = error.field.map { "\($0): " } ?? ""
+            throw document.error(at: "golden", row + error.problem, remedy: error.remedy)
+        }
     }
 
     // MARK: Models
@@ -116,6 +159,7 @@ struct SubmissionResolver {
             switch role {
             case .base: "model.base"
             case .tokenizer: "model.new.tokenizer"
+            case .other: "models"
             default: role.rawValue
             }
         if case .folder(let path) = reference {
@@ -149,6 +193,42 @@ struct SubmissionResolver {
             throw document.error(
                 at: field, error.problem,
                 remedy: error.remedy + " A model that a job makes needs that job in `after`.")
+        }
+    }
+
+    /// A gate without a named incumbent compares with what a promotion would replace: the promoted
+    /// version of the candidate's name, if there is one and it is not the candidate itself.
+    private func resolveIncumbent(
+        of exam: EvaluateSpecification, _ document: SpecificationDocument,
+        into resolved: inout Resolved
+    ) async throws {
+        guard exam.gate != nil, exam.incumbent == nil, let name = exam.model.name,
+            let record = try await database.registry.model(named: name),
+            record.stage == "promoted",
+            exam.model != .version(name: record.name, record.version)
+        else { return }
+        var exam = exam
+        exam.incumbent = .version(name: record.name, record.version)
+        resolved.specification = .evaluate(exam)
+        resolved.specification.envelope.resolved[.incumbent] = .folder(files: record.files)
+    }
+
+    /// Verdicts are kept by model and row, so no model sits an exam twice.
+    private func checkModelsDiffer(
+        _ document: SpecificationDocument, _ resolved: Resolved
+    ) throws(InputError) {
+        var seen: [String: InputRole] = [:]
+        for role in InputRole.allCases {
+            guard let reference = resolved.specification.models[role] else { continue }
+            // What a job will make is known by its name alone.
+            let isOutput = resolved.outputs[role] != nil
+            guard seen.updateValue(role, forKey: "\(reference)\(isOutput)") == nil else {
+                throw document.error(
+                    at: role == .incumbent ? "incumbent" : "models",
+                    "`\(reference)` sits this exam already",
+                    remedy: "Name each model once; a gate's incumbent is, unless you name one, the "
+                        + "promoted version of the candidate's name.")
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlywheelCore
+import Foundation
 import Jobs
 import Stores
 
@@ -60,7 +61,7 @@ extension ModelsCommand {
                     facts.add(
                         "promotion",
                         "\(promotion.cell("at").prefix(19)): version \(promotion.cell("version")), "
-                            + promotion.cell("reason"))
+                            + "\(promotion.cell("reason")) (\(promotion.cell("decided_by")))")
                 }
                 facts.show()
             }
@@ -75,7 +76,8 @@ extension ModelsCommand {
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let record = try await database.registry.promote(model, reason: reason)
+            let record = try await database.registry.promote(
+                model, reason: reason, by: NSUserName())
             try output.print(try JSONValue(encoding: record)) {
                 print(
                     Terminal.output.isInteractive
@@ -92,7 +94,8 @@ extension ModelsCommand {
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let (from, to) = try await database.registry.rollback(name, reason: reason)
+            let (from, to) = try await database.registry.rollback(
+                name, reason: reason, by: NSUserName())
             output.print([
                 "name": .string(name), "from": .integer(Int64(from)),
                 "to": to.map { .integer(Int64($0)) } ?? .null,

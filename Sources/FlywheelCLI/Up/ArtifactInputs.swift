@@ -63,9 +63,11 @@ extension ArtifactInputs: ResultTaker {
             if case .dataset(let digest, _) = evaluate.envelope.resolved[.golden] {
                 dataset = digest
             }
-            // The verdicts are rows of their own; the result says how it went.
+            // What has rows of its own stays out; the result says how it went.
             var summary = result.object ?? [:]
-            summary["verdicts"] = nil
+            for key in ["verdicts", "questions", "comparisons", "conditions"] { summary[key] = nil }
+            summary["scorecards"] = .array(
+                (result["scorecards"]?.array ?? []).filter { $0["slice"] == "all" })
             return Outcome(
                 result: .object(summary),
                 evaluation: result.merging([
