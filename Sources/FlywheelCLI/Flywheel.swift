@@ -31,7 +31,7 @@ import Foundation
             // What was printed may still wait to be written, and a full disk would lose it silently.
             guard fflush(nil) == 0 else {
                 Terminal.complain("The output could not be written. Check the place it goes to.")
-                exit(ExitStatus.failed.rawValue)
+                throw ExitStatus.failed
             }
         } catch {
             ExitStatus.end(with: error)
