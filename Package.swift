@@ -14,9 +14,17 @@ let strict: [SwiftSetting] =
     ] + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 extension Target.Dependency {
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -41,8 +49,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     targets: [
         // Executables: arguments, configuration, assembly.
@@ -53,12 +66,14 @@ let package = Package(
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "FlywheelCore", .argumentParser, .logging, .yams,
+                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser,
+                .logging, .yams,
             ]),
         program(
             "FlywheelRank",
             [
-                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation", "Models",
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation",
+                "Models",
                 "Datasets",
                 "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
             ]),
@@ -66,6 +81,12 @@ let package = Package(
         // Services.
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
         module("Workers", ["Jobs", "Artifacts", "Processes", "FlywheelCore", .logging]),
+        module(
+            "Serving",
+            [
+                "Generation", "Datasets", "Models", "Tokenizers", "Tensors", "FlywheelCore",
+                .hummingbird, .httpTypes, .nioCore, .lifecycle, .unixSignals, .logging,
+            ]),
 
         // Adapters.
         module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
@@ -86,7 +107,7 @@ let package = Package(
                 "Graders", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
-        module("Generation", ["Models", "Tensors", "FlywheelCore"]),
+        module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
         module("Tokenizers", ["FlywheelCore"]),
@@ -128,7 +149,8 @@ let package = Package(
         tests("DatasetsTests", ["Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests("ModelsTests", ["Models", "Tensors", "Artifacts", "FlywheelCore", "TestSupport"]),
         tests(
-            "GenerationTests", ["Generation", "Models", "Tensors", "FlywheelCore", "TestSupport"]),
+            "GenerationTests",
+            ["Generation", "Models", "Tokenizers", "Tensors", "FlywheelCore", "TestSupport"]),
         tests(
             "TrainingTests",
             [
@@ -140,7 +162,8 @@ let package = Package(
         tests(
             "EvaluationTests",
             [
-                "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives", "FlywheelCore",
+                "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives",
+                "FlywheelCore",
                 "TestSupport",
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
@@ -164,6 +187,13 @@ let package = Package(
             [
                 "Stores", "EmbeddedPostgres", "Postgres", "Processes", "Jobs", "FlywheelCore",
                 "TestSupport", .logging,
+            ]),
+        tests(
+            "ServingTests",
+            [
+                "Serving", "Generation", "Models", "Tokenizers", "Tensors", "Processes",
+                "FlywheelCore",
+                "TestSupport", .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),
     ]

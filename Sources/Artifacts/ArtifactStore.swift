@@ -41,10 +41,25 @@ public struct ArtifactStore: Sendable {
         try unsafe bytes.withUnsafeBytes { try unsafe add($0) }
     }
 
+    /// Writes the tensors of `files` into the store as one file of safetensors, in order of their
+    /// names; its digest does not depend on how tensors were divided among files.
+    ///
+    /// Throws `InputError` for a name that two files have.
+    @discardableResult
+    public func add(merging files: [SafetensorsFile]) throws -> (digest: Digest, bytes: Int) {
+        try add { file in try SafetensorsWriter.merge(files, into: &file) }
+    }
+
     private func add(_ bytes: UnsafeRawBufferPointer) throws -> (digest: Digest, bytes: Int) {
+        try add { file in try unsafe file.write(bytes) }
+    }
+
+    private func add(
+        writing write: (inout DurableFile) throws -> Void
+    ) throws -> (digest: Digest, bytes: Int) {
         var file = try DurableFile(at: incoming + "/file", mode: 0o444)
-        try unsafe file.write(bytes)
-        let digest = file.digest
+        try write(&file)
+        let (digest, bytes) = (file.digest, file.bytes)
         // Of two who add the same bytes at once, the later one's replace the same bytes.
         if !contains(digest) {
             let path = path(of: digest)
@@ -53,7 +68,7 @@ public struct ArtifactStore: Sendable {
             _ = try file.commit(as: path)
             try DurableFile.syncFolder(of: DurableFile.folder(of: path))
         }
-        return (digest, bytes.count)
+        return (digest, bytes)
     }
 
     /// Makes sure that the file of `digest` is there and has the bytes that it should.

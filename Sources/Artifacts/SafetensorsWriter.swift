@@ -33,11 +33,41 @@ public struct SafetensorsWriter {
         return digester.finish()
     }
 
-    /// The length and the JSON of the header, padded with blanks so that the data begin at a multiple
-    /// of eight bytes.
+    /// Writes the tensors of `files`, as they are, in order of their names.
+    static func merge(_ files: [SafetensorsFile], into output: inout DurableFile) throws {
+        let places = files.flatMap { file in file.tensors.map { (tensor: $0, file: file) } }
+            .sorted { $0.tensor.name < $1.tensor.name }
+        for (one, next) in zip(places, places.dropFirst())
+        where one.tensor.name == next.tensor.name {
+            throw InputError(
+                file: next.file.path, field: next.tensor.name,
+                "\(one.file.path) has a tensor of this name too",
+                remedy: "Nothing was written. Download the folder again.")
+        }
+        let header = header(
+            places.map { ($0.tensor.name, $0.tensor.type, $0.tensor.shape) }, ["format": "pt"])
+        try unsafe header.withUnsafeBytes { try unsafe output.write($0) }
+        for place in places {
+            try unsafe place.file.withBytes(of: place.tensor.name) { try unsafe output.write($0) }
+        }
+    }
+
     private static func header(
         _ tensors: [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)],
         _ metadata: [String: String]
+    ) -> [UInt8] {
+        for index in unsafe tensors.indices {
+            let (name, shape) = unsafe (tensors[index].name, tensors[index].shape)
+            let count = unsafe tensors[index].values.count
+            precondition(shape.reduce(1, *) == count, "\(name) has \(count) values for \(shape)")
+        }
+        return header(unsafe tensors.map { unsafe ($0.name, .f32, $0.shape) }, metadata)
+    }
+
+    /// The length and the JSON of the header, padded with blanks so that the data begin at a multiple
+    /// of eight bytes.
+    private static func header(
+        _ tensors: [(name: String, type: ElementType, shape: [Int])], _ metadata: [String: String]
     ) -> [UInt8] {
         var members: [String] = []
         if !metadata.isEmpty {
@@ -46,17 +76,14 @@ public struct SafetensorsWriter {
         }
         var offset = 0
         var names: Set<String> = [SafetensorsHeader.metadataKey]
-        for index in unsafe tensors.indices {
-            let (name, shape) = unsafe (tensors[index].name, tensors[index].shape)
-            let count = unsafe tensors[index].values.count
+        for (name, type, shape) in tensors {
             precondition(names.insert(name).inserted, "two tensors are called \(name)")
-            precondition(shape.reduce(1, *) == count, "\(name) has \(count) values for \(shape)")
-            let size = count * MemoryLayout<Float>.size
+            let size = shape.reduce(1, *) * type.size
             let dimensions = shape.map(String.init).joined(separator: ",")
             members.append(
                 """
-                \(JSONValue.string(name).canonical):{"dtype":"F32","shape":[\(dimensions)],\
-                "data_offsets":[\(offset),\(offset + size)]}
+                \(JSONValue.string(name).canonical):{"dtype":"\(type.rawValue)",\
+                "shape":[\(dimensions)],"data_offsets":[\(offset),\(offset + size)]}
                 """)
             offset += size
         }

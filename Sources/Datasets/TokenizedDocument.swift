@@ -25,14 +25,16 @@ public struct TokenizedDocument: Sendable, Equatable {
             tokens = encoding.ids
             weights = Self.weights(encoding, rendered, messages)
         case .completion(let prompt, let completion):
-            let known = tokenizer.encode(prompt, parsingSpecial: false).ids
-            let learned = tokenizer.encode(completion, parsingSpecial: false).ids
+            let known = tokenizer.encodeOpened(prompt, parsingSpecial: false)
+            let learned = tokenizer.encode(
+                completion, parsingSpecial: false, continuing: true
+            ).ids
             tokens = known + learned + (end.map { [$0] } ?? [])
             weights =
                 Array(repeating: 0, count: known.count)
                 + Array(repeating: 1, count: tokens.count - known.count)
         case .text(let text):
-            tokens = tokenizer.encode(text).ids
+            tokens = tokenizer.encodeOpened(text)
             if let end, tokens.last != end { tokens.append(end) }
             weights = Array(repeating: 1, count: tokens.count)
         case .tokens(let ids):
@@ -92,14 +94,15 @@ public struct TokenizedDocument: Sendable, Equatable {
                 try template.render(shown, tools: tools, opensAnswer: true)
             }
             return tokenizer.encode(rendered).ids
-        case .completion(let prompt, _): return tokenizer.encode(prompt, parsingSpecial: false).ids
+        case .completion(let prompt, _):
+            return tokenizer.encodeOpened(prompt, parsingSpecial: false)
         case .preference(let messages, let tools, _, _):
             let rendered = try template.render(messages, tools: tools, opensAnswer: true)
             return tokenizer.encode(rendered).ids
         case .labelled(let messages, let tools, _):
             let asked = DatasetRow(.chat(messages, tools: tools), id: row.id)
             return try prompt(of: asked, tokenizer: tokenizer, template: template)
-        case .text(let text): return tokenizer.encode(text).ids
+        case .text(let text): return tokenizer.encodeOpened(text)
         case .tokens(let ids): return ids
         }
     }

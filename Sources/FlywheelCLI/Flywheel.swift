@@ -13,6 +13,7 @@ import Foundation
         version: flywheelVersion,
         subcommands: [
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+            ServeCommand.self,
             SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,

@@ -37,6 +37,9 @@ struct Terminal: Sendable {
             Data((terminal.styled("error:", .red) + " " + sentence + "\n").utf8))
     }
 
+    /// Prints a piece of a line on standard output, at once.
+    static func type(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+
     /// Prints a line about the work, beside its output, on standard error.
     static func note(_ sentence: String) {
         FileHandle.standardError.write(Data((sentence + "\n").utf8))

@@ -9,7 +9,7 @@ struct ConfigurationFields {
     init(_ text: Data) throws(InputError) {
         guard let members = try JSONValue(parsing: text).object else {
             throw InputError(
-                line: 1, "not a JSON object", remedy: "A config.json begins with {.")
+                line: 1, "not a JSON object", remedy: "A configuration begins with {.")
         }
         self.members = members
         lines = String(decoding: text, as: UTF8.self).split(

@@ -26,6 +26,22 @@ extension LlamaConfiguration {
         }
     }
 
+    /// Reads the `config.json` of a folder, and which tokens end an answer from its
+    /// `generation_config.json`, where there is one that says so, as transformers does.
+    public init(folder: String) throws {
+        try self.init(contentsOf: folder + "/config.json")
+        let path = folder + "/generation_config.json"
+        guard let text = FileManager.default.contents(atPath: path) else { return }
+        do throws(InputError) {
+            let fields = try ConfigurationFields(text)
+            let eos = try fields.tokens("eos_token_id")
+            try checkIDs(eos, fields, "eos_token_id")
+            if !eos.isEmpty { self.eos = eos }
+        } catch {
+            throw error.inFile(path)
+        }
+    }
+
     /// Reads the text of a `config.json`.
     init(json text: Data) throws(InputError) {
         let fields = try ConfigurationFields(text)
@@ -70,10 +86,15 @@ extension LlamaConfiguration {
                 "a head of \(headDimension) columns is not supported; "
                     + "even sizes to \(AttentionShape.headDimensionMax) are")
         }
-        for (field, ids) in [("bos_token_id", bos.map { [$0] } ?? []), ("eos_token_id", eos)] {
-            for id in ids where id >= vocabulary {
-                throw fields.error(field, "\(id) is no id of a vocabulary of \(vocabulary)")
-            }
+        try checkIDs(bos.map { [$0] } ?? [], fields, "bos_token_id")
+        try checkIDs(eos, fields, "eos_token_id")
+    }
+
+    private func checkIDs(
+        _ ids: [Int32], _ fields: ConfigurationFields, _ field: String
+    ) throws(InputError) {
+        if let id = ids.first(where: { $0 >= vocabulary }) {
+            throw fields.error(field, "\(id) is no id of a vocabulary of \(vocabulary)")
         }
     }
 

@@ -8,6 +8,7 @@ public final class LlamaCache {
     public fileprivate(set) var tokens = 0
     fileprivate let layers: [Tensor]
     private let arena: Arena
+    private let configuration: LlamaConfiguration
 
     /// Takes memory for a sequence of up to `tokensMax` tokens.
     public init(_ configuration: LlamaConfiguration, tokensMax: Int) {
@@ -19,8 +20,18 @@ public final class LlamaCache {
         }
         let arena = Arena(plan)
         self.arena = arena
+        self.configuration = configuration
         self.tokensMax = tokensMax
         layers = places.map { arena[$0] }
+    }
+
+    /// A copy, of the same room, that holds the first `count` tokens of `other`.
+    public convenience init(copying other: LlamaCache, first count: Int) {
+        precondition(count <= other.tokens, "\(count) tokens of \(other.tokens)")
+        self.init(other.configuration, tokensMax: other.tokensMax)
+        // What follows the first tokens is never read before it is written.
+        for (own, its) in zip(layers, other.layers) { own.copy(its) }
+        tokens = count
     }
 }
 

@@ -1,18 +1,21 @@
-import Artifacts
+public import Artifacts
 import FlywheelCore
 import Foundation
 
 /// The safetensors files of a folder: one, or shards that an index names.
-struct WeightFiles {
-    private static let single = "model.safetensors"
-    private static let index = "model.safetensors.index.json"
+public struct WeightFiles {
+    /// What the file of a model in one file is called.
+    public static let single = "model.safetensors"
+    /// What says which shard has which tensor.
+    public static let index = "model.safetensors.index.json"
 
+    public let files: [SafetensorsFile]
     private let folder: String
-    private let files: [SafetensorsFile]
     /// Which of `files` holds a tensor.
     private let places: [String: Int]
 
-    init(folder: String) throws {
+    /// Opens the files; throws `InputError` where `folder` has none, or an index that does not fit them.
+    public init(folder: String) throws {
         self.folder = folder
         let manager = FileManager.default
         if manager.fileExists(atPath: folder + "/" + Self.single) {

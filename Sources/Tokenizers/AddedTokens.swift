@@ -11,32 +11,46 @@ struct AddedTokens: Sendable {
         var stripsRight = false
         /// Matches only where no word goes on at either side.
         var isWord = false
-        /// Is looked for after those that are not.
+        /// Is looked for, normalized, in normalized text, after those that are not.
         var isNormalized = false
     }
 
     let tokens: [Token]
+    /// What is looked for of each, and what decoding gives: its content, normalized or not.
+    let contents: [[UInt8]]
     /// By content.
     let ids: [String: Int32]
     private let first: Trie
     private let second: Trie
 
-    init(_ tokens: [Token]) {
+    init(_ tokens: [Token], normalizer: Normalizer? = nil) {
         self.tokens = tokens
         ids = Dictionary(tokens.map { ($0.content, $0.id) }) { first, _ in first }
-        first = Trie(tokens.indices.filter { !tokens[$0].isNormalized }, of: tokens)
-        second = Trie(tokens.indices.filter { tokens[$0].isNormalized }, of: tokens)
+        contents = tokens.map { token in
+            let content = Array(token.content.utf8)
+            guard token.isNormalized, let normalizer else { return content }
+            return normalizer.normalize(AlignedText(content, content.indices), continues: false)
+                .bytes
+        }
+        first = Trie(tokens.indices.filter { !tokens[$0].isNormalized }, of: contents)
+        second = Trie(tokens.indices.filter { tokens[$0].isNormalized }, of: contents)
     }
 
-    /// Gives `body` the sections of `range` in order: each a token's, with its id, or text.
+    /// Gives `body` the sections of `range` in order: each a token's, with its id, or text that is yet
+    /// to be normalized.
     func forEachSection(
         of text: [UInt8], in range: Range<Int>, parsingSpecial: Bool,
         _ body: (Range<Int>, Int32?) -> Void
     ) {
-        forEachMatch(first, text, range, parsingSpecial) { section, id in
-            guard id == nil, !second.isEmpty else { return body(section, id) }
-            forEachMatch(second, text, section, parsingSpecial, body)
-        }
+        forEachMatch(first, text, range, parsingSpecial, body)
+    }
+
+    /// The same of normalized text, for the tokens that are looked for there.
+    func forEachNormalizedSection(
+        of text: [UInt8], in range: Range<Int>, parsingSpecial: Bool,
+        _ body: (Range<Int>, Int32?) -> Void
+    ) {
+        forEachMatch(second, text, range, parsingSpecial, body)
     }
 
     private func forEachMatch(
@@ -78,10 +92,10 @@ private struct Trie: Sendable {
     /// Whether some token begins with this byte.
     private var begins = [Bool](repeating: false, count: 256)
 
-    init(_ indices: [Int], of tokens: [AddedTokens.Token]) {
+    init(_ indices: [Int], of contents: [[UInt8]]) {
         for index in indices {
             var node = 0
-            for byte in tokens[index].content.utf8 {
+            for byte in contents[index] {
                 if node == 0 { begins[Int(byte)] = true }
                 if let next = nodes[node].next[byte] {
                     node = next
@@ -152,10 +166,6 @@ private enum Words {
     }
 
     private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation:
-            true
-        default: scalar.properties.isAlphabetic || scalar.properties.isJoinControl
-        }
+        CharacterSet.Item.word.holds(scalar.value) || scalar.properties.isJoinControl
     }
 }

@@ -12,11 +12,12 @@ enum CharacterClass: UInt8, Sendable {
     case newline
 
     init(_ scalar: Unicode.Scalar) {
-        switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+        let category = Categories(scalar)
+        if Categories.letter.contains(category) {
             self = .letter
-        case .decimalNumber, .letterNumber, .otherNumber: self = .number
-        default:
+        } else if Categories.number.contains(category) {
+            self = .number
+        } else {
             let isNewline = scalar == "\r" || scalar == "\n"
             self = isNewline ? .newline : scalar.properties.isWhitespace ? .blank : .other
         }

@@ -32,3 +32,4 @@ struct Heap<Element: Comparable> {
         }
     }
 }
+extension Heap: Sendable where Element: Sendable {}

@@ -25,15 +25,13 @@ struct MergeTable: Sendable {
         return ranks[slot(of: key)]
     }
 
-    /// Appends a merge, ranked after all before; a pair that already joins keeps its rank.
+    /// Appends a merge, ranked after all before; of a pair that comes twice the last rank counts.
     mutating func append(_ left: Int32, _ right: Int32, makes result: Int32) {
         precondition((merged.count + 1) * 2 <= keys.count, "more merges than were announced")
         let key = Self.key(left, right)
         let slot = slot(of: key)
-        if keys[slot] == .max {
-            keys[slot] = key
-            ranks[slot] = UInt32(merged.count)
-        }
+        keys[slot] = key
+        ranks[slot] = UInt32(merged.count)
         merged.append(result)
     }
 

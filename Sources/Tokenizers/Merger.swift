@@ -1,36 +1,45 @@
-/// Merges the bytes of one word after another into tokens; keeps its memory between words.
-struct Merger {
+/// Merges the symbols of one word after another into tokens; keeps its memory between words.
+struct Merger: Sendable {
     /// From this length on a heap finds the next merge; below, looking through all is faster.
     private static let longWord = 48
 
     private let merges: MergeTable
-    private let byteIDs: [Int32]
+    private let symbols: SymbolTable
     private var ids: [Int32] = []
     private var starts: [Int] = []
     /// The rank of the merge of each token with the next.
     private var ranks: [UInt32] = []
     private var heap = Heap<Candidate>()
+    private var cache = WordCache()
 
-    private struct Candidate: Comparable {
+    private struct Candidate: Comparable, Sendable {
         var rank: UInt32
         var index: Int32
         static func < (a: Self, b: Self) -> Bool { (a.rank, a.index) < (b.rank, b.index) }
     }
 
-    init(merges: MergeTable, byteIDs: [Int32]) {
+    init(merges: MergeTable, symbols: SymbolTable) {
         self.merges = merges
-        self.byteIDs = byteIDs
+        self.symbols = symbols
     }
 
-    /// Appends the tokens of `text[word]` to `encoding`.
-    mutating func append(_ text: [UInt8], _ word: Range<Int>, to encoding: inout Tokenizer.Encoding)
-    {
+    /// Appends the tokens of the word that is `scanner.text[word]` to `encoding`.
+    mutating func append(
+        _ scanner: borrowing Scanner, _ word: Range<Int>, to encoding: inout Tokenizer.Encoding
+    ) {
+        guard word.count <= WordCache.lengthMax else { return merge(scanner, word, to: &encoding) }
+        if cache.append(scanner.text, word, to: &encoding) { return }
+        let first = encoding.ids.count
+        merge(scanner, word, to: &encoding)
+        cache.insert(scanner.text, word, encoding, from: first)
+    }
+
+    private mutating func merge(
+        _ scanner: borrowing Scanner, _ word: Range<Int>, to encoding: inout Tokenizer.Encoding
+    ) {
         ids.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
-        for index in word {
-            ids.append(byteIDs[Int(text[index])])
-            starts.append(index)
-        }
+        if symbols.isBytes { takeBytes(scanner, word) } else { takeCharacters(scanner, word) }
         ranks.removeAll(keepingCapacity: true)
         for index in 1..<max(ids.count, 1) {
             ranks.append(merges.rank(ids[index - 1], ids[index]))
@@ -40,6 +49,40 @@ struct Merger {
             encoding.ids.append(ids[index])
             encoding.offsets.append(starts[index]..<end(after: index, word.upperBound))
         }
+    }
+
+    private mutating func takeBytes(_ scanner: borrowing Scanner, _ word: Range<Int>) {
+        var isUnknown = false
+        for index in word {
+            let id = symbols.byteIDs[Int(scanner.text[index])]
+            take(id, index, &isUnknown)
+        }
+    }
+
+    private mutating func takeCharacters(_ scanner: borrowing Scanner, _ word: Range<Int>) {
+        var isUnknown = false
+        var index = word.lowerBound
+        while index < word.upperBound {
+            let (code, end) = scanner.code(at: index)
+            let id = symbols.id(ofCharacter: code)
+            if id < 0, !symbols.fallbackIDs.isEmpty {
+                for byte in index..<end {
+                    take(symbols.fallbackIDs[Int(scanner.text[byte])], byte, &isUnknown)
+                }
+            } else {
+                take(id, index, &isUnknown)
+            }
+            index = end
+        }
+    }
+
+    /// Takes up the symbol at `index`; one without a token is the unknown one, or nothing.
+    private mutating func take(_ id: Int32, _ index: Int, _ isUnknown: inout Bool) {
+        defer { isUnknown = id < 0 }
+        guard let id = id >= 0 ? id : symbols.unknown else { return }
+        if isUnknown, symbols.fusesUnknown, id == symbols.unknown { return }
+        ids.append(id)
+        starts.append(index)
     }
 
     private func end(after index: Int, _ end: Int) -> Int {

@@ -10,20 +10,25 @@ struct Scanner {
     init(_ text: [UInt8]) { self.text = text }
 
     /// The class of the character at `index`, and the index after it.
-    private func character(at index: Int) -> (kind: CharacterClass, end: Int) {
+    func character(at index: Int) -> (kind: CharacterClass, end: Int) {
+        let (code, end) = code(at: index)
+        if code < 0x10000 { return (classes[Int(code)], end) }
+        return (Unicode.Scalar(code).map { CharacterClass($0) } ?? .other, end)
+    }
+
+    /// The character at `index`, as its number, and the index after it.
+    func code(at index: Int) -> (code: UInt32, end: Int) {
         let lead = text[index]
-        if lead < 0x80 { return (classes[Int(lead)], index + 1) }
-        var code = UInt32(lead)
-        if lead < 0xE0 {
-            code = (code & 0x1F) << 6 | tail(index + 1)
-            return (classes[Int(code)], index + 2)
-        }
+        if lead < 0x80 { return (UInt32(lead), index + 1) }
+        let code = UInt32(lead)
+        if lead < 0xE0 { return ((code & 0x1F) << 6 | tail(index + 1), index + 2) }
         if lead < 0xF0 {
-            code = (code & 0x0F) << 12 | tail(index + 1) << 6 | tail(index + 2)
-            return (classes[Int(code)], index + 3)
+            return ((code & 0x0F) << 12 | tail(index + 1) << 6 | tail(index + 2), index + 3)
         }
-        code = (code & 0x07) << 18 | tail(index + 1) << 12 | tail(index + 2) << 6 | tail(index + 3)
-        return (Unicode.Scalar(code).map { CharacterClass($0) } ?? .other, index + 4)
+        return (
+            (code & 0x07) << 18 | tail(index + 1) << 12 | tail(index + 2) << 6 | tail(index + 3),
+            index + 4
+        )
     }
 
     private func tail(_ index: Int) -> UInt32 { UInt32(text[index] & 0x3F) }

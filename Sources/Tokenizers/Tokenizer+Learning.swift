@@ -40,11 +40,14 @@ extension Tokenizer {
         }
         var merges = MergeTable(capacity: learner.merges.count)
         for merge in learner.merges { merges.append(merge.left, merge.right, makes: merge.result) }
+        var symbols = SymbolTable(isBytes: true)
+        for byte in UInt8.min ... .max { symbols.insert([byte], Int32(byte)) }
         let model = Model(
-            pieces: pieces, isSpecial: isSpecial, byteIDs: (0..<256).map { Int32($0) },
-            merges: merges, words: words, wordIDs: (0..<words.count).map { Int32($0) })
+            pieces: pieces, isSpecial: isSpecial, symbols: symbols, merges: merges, words: words,
+            wordIDs: (0..<words.count).map { Int32($0) })
         self.init(
             model: model, added: AddedTokens(tokens), splitter: splitter,
+            decoding: DecodingRule(isBytes: true),
             json: Self.json(model, learner.merges.map { ($0.left, $0.right) }, tokens))
     }
 }

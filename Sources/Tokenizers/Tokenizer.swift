@@ -1,6 +1,10 @@
 import FlywheelCore
 
-/// Text to token ids and back, as the `tokenizer.json` of a byte-level BPE describes it.
+/// Text to token ids and back, as the `tokenizer.json` of a byte-pair encoding describes it.
+///
+/// Its symbols are bytes (GPT-2, Llama 3, Qwen) or characters (Llama 2, Phi-3, Gemma), of which those
+/// without a token are written as bytes, as an unknown token or, where the file has neither, left out.
+/// Truncation and padding that a file asks for are not done.
 ///
 /// Values are cheap to copy and may be used from any thread.
 public struct Tokenizer: Sendable {
@@ -18,17 +22,28 @@ public struct Tokenizer: Sendable {
 
     let model: Model
     let added: AddedTokens
+    let normalizer: Normalizer?
     let splitter: Splitter
+    let decoding: DecodingRule
+    let processor: PostProcessor
+    let mergers: MergerPool
     /// The `tokenizer.json` of this tokenizer, as the `tokenizers` library reads it.
     ///
     /// Of a tokenizer that was read, these are the bytes that were read.
     public let json: [UInt8]
 
-    init(model: Model, added: AddedTokens, splitter: Splitter, json: [UInt8]) {
+    init(
+        model: Model, added: AddedTokens, normalizer: Normalizer? = nil, splitter: Splitter,
+        decoding: DecodingRule, processor: PostProcessor = PostProcessor(), json: [UInt8]
+    ) {
         self.model = model
         self.added = added
+        self.normalizer = normalizer
         self.splitter = splitter
+        self.decoding = decoding
+        self.processor = processor
         self.json = json
+        mergers = MergerPool(merges: model.merges, symbols: model.symbols)
     }
 
     /// Ids run from 0 to this, exclusive.
@@ -39,30 +54,62 @@ public struct Tokenizer: Sendable {
         added.tokens.filter(\.isSpecial).map { ($0.content, $0.id) }.sorted { $0.1 < $1.1 }
     }
 
+    /// The tokens that begin every text, as its `post_processor` says; mostly one or none.
+    public var opening: [Int32] { processor.before }
+
+    /// The tokens that end every text, as its `post_processor` says; mostly none.
+    public var closing: [Int32] { processor.after }
+
     /// The id of the token written `token`, special or not.
     ///
-    /// Tokens that are not special are written as in `tokenizer.json`: `Ġthe`, not ` the`.
+    /// Tokens that are not special are written as in `tokenizer.json`: `Ġthe` or `▁the`, not ` the`.
     public func id(of token: String) -> Int32? {
         if let id = added.ids[token] { return id }
-        guard let bytes = ByteAlphabet.bytes(of: token), !bytes.isEmpty else { return nil }
+        let bytes = model.symbols.isBytes ? ByteAlphabet.bytes(of: token) : Array(token.utf8)
+        guard let bytes, !bytes.isEmpty else { return nil }
         return model.id(of: bytes, bytes.indices)
     }
 
     /// The ids of `text`.
     ///
     /// With `parsingSpecial`, special tokens written out in the text become their ids (rendered
-    /// templates); without, they are plain text (what people typed).
-    public func encode(_ text: String, parsingSpecial: Bool = true) -> Encoding {
+    /// templates); without, they are plain text (what people typed). With `continuing`, the text goes
+    /// on from another, so that no blank is put before it. Ranges of tokens follow each other without
+    /// gap, also where normalization rewrote the text.
+    public func encode(
+        _ text: String, parsingSpecial: Bool = true, continuing: Bool = false
+    ) -> Encoding {
         let bytes = Array(text.utf8)
-        var encoder = Encoder(self, bytes)
+        var encoder = Encoder(self, bytes, continues: continuing)
         encoder.encode(bytes.indices, parsingSpecial: parsingSpecial)
         return encoder.encoding
     }
 
+    /// The ids of `text` as the reference implementation gives them with special tokens.
+    ///
+    /// That is, after the file's `post_processor`: with `opening` and `closing` around them, whose
+    /// ranges are empty, and blanks left out of the ranges where the file says `trim_offsets`.
+    public func encodeProcessed(_ text: String) -> Encoding {
+        processor.process(encode(text), of: Array(text.utf8))
+    }
+
+    /// The ids of a text after the tokens that begin every text, unless it has them written out.
+    public func encodeOpened(_ text: String, parsingSpecial: Bool = true) -> [Int32] {
+        let ids = encode(text, parsingSpecial: parsingSpecial).ids
+        return ids.starts(with: opening) ? ids : opening + ids
+    }
+
     /// The text of `ids`; invalid UTF-8 becomes U+FFFD, and ids without a token nothing.
-    public func decode(_ ids: some Sequence<Int32>, skippingSpecial: Bool = true) -> String {
+    ///
+    /// With `continuing`, the ids go on from others, and no leading blank is taken off.
+    public func decode(
+        _ ids: some Sequence<Int32>, skippingSpecial: Bool = true, continuing: Bool = false
+    ) -> String {
         var bytes: [UInt8] = []
-        for id in ids { bytes += self.bytes(of: id, skippingSpecial: skippingSpecial) }
+        var assembler = TextAssembler(
+            self, skippingSpecial: skippingSpecial, continues: continuing)
+        for id in ids { assembler.append(id, to: &bytes) }
+        assembler.finish(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -75,67 +122,32 @@ public struct Tokenizer: Sendable {
 }
 
 extension Tokenizer {
-    /// What the merges are made on: pieces of bytes, and how they join.
+    /// What the merges are made on: pieces of text, and how they join.
     struct Model: Sendable {
-        /// The bytes of each id; none where no token has the id.
+        /// The bytes that each id is in text; none where no token has the id.
         var pieces: [[UInt8]]
         var isSpecial: [Bool]
-        var byteIDs: [Int32]
+        var symbols: SymbolTable
         var merges: MergeTable
         /// Whether a word that is a token needs no merges to become it.
         var ignoresMerges = false
         /// The pieces that merges can make, in order of arrival, and their ids.
         var words: PieceTable
         var wordIDs: [Int32]
+        /// The mark of a word's beginning, where no token goes on over one: words may be cut there.
+        var wordMark: [UInt8] = []
 
         func id(of text: [UInt8], _ range: Range<Int>) -> Int32? {
             words.find(text, range).map { wordIDs[$0] }
         }
-    }
 
-    /// Encodes sections of one text, one after the other.
-    struct Encoder {
-        private let tokenizer: Tokenizer
-        private let scanner: Scanner
-        private var merger: Merger
-        private(set) var encoding = Encoding()
+        func isToken(_ id: Int32) -> Bool { !pieces[Int(id)].isEmpty }
 
-        init(_ tokenizer: Tokenizer, _ text: [UInt8]) {
-            self.tokenizer = tokenizer
-            scanner = Scanner(text)
-            merger = Merger(merges: tokenizer.model.merges, byteIDs: tokenizer.model.byteIDs)
-            encoding.ids.reserveCapacity(text.count / 3)
-            encoding.offsets.reserveCapacity(text.count / 3)
-        }
-
-        /// Appends the tokens of `range`, which begins and ends between characters.
-        mutating func encode(_ range: Range<Int>, parsingSpecial: Bool) {
-            tokenizer.added.forEachSection(
-                of: scanner.text, in: range, parsingSpecial: parsingSpecial
-            ) { section, id in
-                if let id {
-                    append(id, section)
-                } else {
-                    encodePlain(section)
-                }
-            }
-        }
-
-        mutating func append(_ id: Int32, _ range: Range<Int>) {
-            encoding.ids.append(id)
-            encoding.offsets.append(range)
-        }
-
-        private mutating func encodePlain(_ range: Range<Int>) {
-            tokenizer.splitter.forEachPiece(of: range, scanner) { word in
-                if tokenizer.model.ignoresMerges,
-                    let id = tokenizer.model.id(of: scanner.text, word)
-                {
-                    append(id, word)
-                } else {
-                    merger.append(scanner.text, word, to: &encoding)
-                }
-            }
+        /// Whether `id` is a byte of a character that has no token.
+        func isByte(_ id: Int32) -> Bool {
+            let piece = pieces[Int(id)]
+            return piece.count == 1 && !symbols.fallbackIDs.isEmpty
+                && symbols.fallbackIDs[Int(piece[0])] == id
         }
     }
 }

@@ -50,6 +50,30 @@ import Testing
         try store.verify(digest)
     }
 
+    @Test func `shards become one file, whatever they hold of it`() throws {
+        let values: [String: [Float]] = ["c": [1, 2], "a": [3], "d": [], "b": [4, 5, 6]]
+        func shard(_ names: String...) throws -> SafetensorsFile {
+            let path = scratch.folder + "/\(names.joined()).safetensors"
+            let tensors = names.map { ($0, [values[$0]?.count ?? 0], values[$0] ?? []) }
+            _ = try write(tensors, to: path)
+            return try SafetensorsFile(contentsOf: path)
+        }
+        let one = try store.add(merging: [shard("d", "b"), shard("c", "a")])
+        let other = try store.add(merging: [shard("a"), shard("c", "d"), shard("b")])
+        #expect(try one == other && incoming.isEmpty)
+        try store.verify(one.digest)
+        let merged = try SafetensorsFile(contentsOf: store.path(of: one.digest))
+        #expect(merged.tensors.map(\.name) == ["a", "b", "c", "d"])
+        #expect(merged.tensors.map(\.shape) == [[1], [3], [2], [0]])
+        for (name, values) in values {
+            #expect(try floats(name, in: merged) == values)
+        }
+        let error = #expect(throws: InputError.self) {
+            try store.add(merging: [shard("a", "b"), shard("b", "c")])
+        }
+        #expect(error?.field == "b")
+    }
+
     @Test func `damage and absence are told apart`() throws {
         let digest = try store.add(Array("whole".utf8)).digest
         let path = store.path(of: digest)

@@ -31,7 +31,7 @@ private func safetensors(_ header: String, data: Int, length: UInt64? = nil) -> 
     return prefix + Array(header.utf8) + (0..<data).map { UInt8(truncatingIfNeeded: $0) }
 }
 
-private func write(
+func write(
     _ tensors: [(String, [Int], [Float])], metadata: [String: String] = [:], to path: String
 ) throws -> Digest {
     let buffers = unsafe tensors.map { name, shape, values in
@@ -43,7 +43,7 @@ private func write(
     return try unsafe SafetensorsWriter.write(buffers, metadata: metadata, to: path)
 }
 
-private func floats(_ name: String, in file: SafetensorsFile) throws -> [Float] {
+func floats(_ name: String, in file: SafetensorsFile) throws -> [Float] {
     try unsafe file.withBytes(of: name) { unsafe Array($0.bindMemory(to: Float.self)) }
 }
 

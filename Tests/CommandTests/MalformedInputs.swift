@@ -188,7 +188,7 @@ enum MalformedInputs {
         .init("\"th\": 256", "\"th\": -1", "model.vocab"),
         .init("\"th\": 256", "\"th\": 257", "model.vocab"),
         .init("\"the\": 257", "\"th\": 257", "model.vocab"),
-        .init("\"a\": ", "\"aa\": ", "model"),
+        .init("\"BPE\"", "\"BPE\", \"unk_token\": \"zz\"", "model.unk_token"),
         .init("\"t h\"", "\"t\"", "model.merges[0]"),
         .init("\"t h\"", "[\"t\"]", "model.merges[0]"),
         .init("\"t h\"", "7", "model.merges[0]"),

@@ -48,6 +48,37 @@ private func numbers(_ list: JSONValue?) -> [Double] {
     }
 
     @Test(.enabled(if: data != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
+    func `greedy stories and likelihoods of texts are those recorded`() async throws {
+        let folder = "\(data ?? "")/stories260k"
+        let record = try JSONValue(
+            parsing: try Data(contentsOf: URL(fileURLWithPath: "\(folder)/reference_outputs.json")))
+        try await temporaryFolder { place in
+            for story in record["greedy"]?.array ?? [] {
+                let prompt = try #require(story["prompt"]?.string)
+                let ids = try #require(story["ids"]?.array)
+                let answer = Array(ids.dropFirst(story["prompt_ids"]?.array?.count ?? 0))
+                let made = try await Command.flywheel(
+                    "models", "generate", folder, "--prompt", prompt, "--max-tokens",
+                    "\(answer.count)", "--json")
+                #expect(made.json?["tokens"]?.array == answer, "\(made.error)")
+                // Alone, an answer loses the blank between it and its prompt.
+                let text = story["text"]?.string?.dropFirst(prompt.count) ?? ""
+                #expect(made.json?["text"]?.string == String(text.drop { $0 == " " }))
+            }
+            let rows = "\(place)/rows.jsonl"
+            let texts = record["likelihood"]?.array ?? []
+            let lines = texts.map { "{\"text\": \($0["text"]?.canonical ?? "")}" }
+            try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: rows))
+            let scored = try await Command.flywheel(
+                "models", "score", folder, "--input", rows, "--json")
+            for (text, line) in zip(texts, scored.output.split(separator: "\n")) {
+                #expect(try JSONValue(parsing: line.utf8)["tokens"] == text["ids"])
+            }
+            #expect(!texts.isEmpty && scored.output.count { $0 == "\n" } == texts.count)
+        }
+    }
+
+    @Test(.enabled(if: data != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
     func `likelihoods are those recorded`() async throws {
         let folder = "\(data ?? "")/stories260k"
         let record = try JSONValue(

@@ -2,6 +2,8 @@ import FlywheelCore
 import Foundation
 import Testing
 
+private let testData = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
+
 /// A model to import.
 enum ImportedModel {
     /// A small Llama that transformers wrote.
@@ -41,6 +43,91 @@ enum ImportedModel {
             #expect(
                 try Digest(ofFile: out + "/model.safetensors")
                     == Digest(ofFile: folder + "/model.safetensors"))
+        }
+    }
+
+    /// Transformers writes tensors in order of their names, and so do we: the digest of a model does not
+    /// depend on how it came.
+    @Test func `in shards makes it the one file that transformers would have written`() async throws
+    {
+        let shards = ImportedModel.golden + "/shards"
+        let whole = try Digest(ofFile: ImportedModel.golden + "/model.safetensors")
+        try await Workplace.lend { place in
+            let imported = try await place.flywheel(
+                "models", "import", shards, "--name", "m", "--json")
+            #expect(imported.status == 0, "\(imported.error)")
+            #expect(imported.json?["digest"]?.string == whole.hex)
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m", out).status == 0)
+            let names = try FileManager.default.contentsOfDirectory(atPath: out).sorted()
+            #expect(names == ["config.json", "generation_config.json", "model.safetensors"])
+
+            let rows = try place.write("{\"tokens\": [1, 5, 9, 33, 60]}\n", to: "tokens.jsonl")
+            for command in [["score"], ["generate", "--max-tokens", "9"]] {
+                let options = command.dropFirst() + ["--input", rows, "--json"]
+                var said: Set<String> = []
+                for model in ["m", shards, ImportedModel.golden] {
+                    let made = try await Command.flywheel(
+                        ["models", command[0], model] + options, in: place.variables)
+                    #expect(made.status == 0, "\(made.error)")
+                    said.insert(made.output)
+                }
+                #expect(said.count == 1)
+            }
+        }
+    }
+
+    @Test func `in shards of which one is missing names it`() async throws {
+        try await Workplace.lend { place in
+            let folder = place.folder + "/shards"
+            try FileManager.default.copyItem(
+                atPath: ImportedModel.golden + "/shards", toPath: folder)
+            try FileManager.default.removeItem(
+                atPath: folder + "/model-00002-of-00002.safetensors")
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(
+                refused.error.contains("model-00002-of-00002.safetensors"), "\(refused.error)")
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
+    @Test(.enabled(if: testData != nil, "set FLYWHEEL_TEST_DATA to the folder of test data"))
+    func `converts a file of ranks, once and for all`() async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            try FileManager.default.copyItem(
+                atPath: (testData ?? "") + "/tokenizers/llama3/tokenizer.model",
+                toPath: folder + "/tokenizer.model")
+            let imported = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(imported.status == 0, "\(imported.error)")
+            let out = place.folder + "/out"
+            #expect(try await place.flywheel("models", "export", "m", out).status == 0)
+            let text = try place.write("It's Llama's.", to: "text.txt")
+            var digests: [String?] = []
+            for folder in [folder, out] {
+                let measured = try await place.flywheel("bench", "tokenize", folder, text, "--json")
+                digests.append(measured.json?["digest"]?.string)
+            }
+            #expect(digests[0] != nil && digests[0] == digests[1])
+            #expect(FileManager.default.fileExists(atPath: out + "/tokenizer.json"))
+        }
+    }
+
+    @Test(arguments: [
+        ("tokenizer.model", "\u{A}SentencePiece's", "SentencePiece"),
+        ("ranks.tiktoken", "YQ== 0", "no rank for the byte"),
+    ])
+    func `refuses other files of tokenizers, and registers nothing`(
+        name: String, text: String, problem: String
+    ) async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            let refused = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(refused.status == 65)
+            #expect(refused.error.contains(name) && refused.error.contains(problem))
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
         }
     }
 

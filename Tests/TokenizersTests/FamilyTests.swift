@@ -1,5 +1,6 @@
 import FlywheelCore
 import Foundation
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -37,12 +38,12 @@ struct Families {
             ids: try #require(value["token_ids"]?.array).map { Int32($0.integer ?? -1) })
     }
 
-    private func check(_ tokenizer: Tokenizer, _ cases: [Case], leading: [Int32] = []) {
+    private func check(_ tokenizer: Tokenizer, _ cases: [Case]) {
         #expect(!cases.isEmpty)
         for one in cases {
-            let ids = tokenizer.encode(one.text).ids
-            #expect(leading + ids == one.ids, "\(one.text.debugDescription)")
-            #expect(tokenizer.decode(ids, skippingSpecial: false) == one.text)
+            let ids = tokenizer.encodeProcessed(one.text).ids
+            #expect(ids == one.ids, "\(one.text.debugDescription)")
+            #expect(tokenizer.decode(ids) == one.text)
         }
     }
 
@@ -82,48 +83,49 @@ struct Families {
         check(tokenizer, try cases("distilgpt2") + [try longText("gpt2_encoded_tokens")])
     }
 
-    @Test func `Llama 3's ranks give its reference encodings`() throws {
-        let json = try ranked("llama3/tokenizer.model", ignoresMerges: true)
-        let tokenizer = try Tokenizer(parsing: json)
-        #expect(tokenizer.vocabularySize == 128_000)
-        // The references begin with <|begin_of_text|>, which is not in the file of ranks.
+    @Test func `Llama 3's file of ranks becomes the tokenizer of its references`() throws {
+        let tokenizer = try Tokenizer(folder: folder + "/llama3")
+        #expect(tokenizer.vocabularySize == 128_256)
+        #expect(tokenizer.opening == [128_000])
+        #expect(tokenizer.id(of: "<|eot_id|>") == 128_009)
         check(
             tokenizer,
             try cases("pcuenq/Llama-3.2-1B-Instruct-tokenizer") + [
                 try longText("llama_3.2_encoded")
-            ],
-            leading: [128_000])
+            ])
+        // What was converted is a file like others.
+        let read = try Tokenizer(parsing: tokenizer.json)
+        #expect(read.encode("It's 1234 <|eot_id|>") == tokenizer.encode("It's 1234 <|eot_id|>"))
     }
 
-    /// A `tokenizer.json` of a file of ranks: every way to split a piece into two others is a merge.
-    private func ranked(_ name: String, ignoresMerges: Bool) throws -> [UInt8] {
-        var ranks: [[UInt8]: Int64] = [:]
-        for line in String(decoding: try read(name), as: UTF8.self).split(separator: "\n") {
-            let parts = line.split(separator: " ")
-            let piece = try #require(Data(base64Encoded: String(parts[0])))
-            ranks[Array(piece)] = Int64(parts[1], radix: 10) ?? -1
+    @Test func `cl100k's file of ranks becomes the tokenizer of its references`() throws {
+        let tokenizer = try Tokenizer(folder: folder + "/cl100k")
+        #expect(tokenizer.id(of: "<|endoftext|>") == 100_257)
+        #expect(tokenizer.id(of: "<|endofprompt|>") == 100_276)
+        for (text, ids) in Recorded.cl100k {
+            #expect(tokenizer.encode(text).ids == ids, "\(text.debugDescription)")
+            #expect(tokenizer.decode(ids, skippingSpecial: false) == text)
         }
-        func written(_ piece: some Sequence<UInt8>) -> String {
-            String(String.UnicodeScalarView(piece.map(ReferenceTokenizer.letter)))
-        }
-        var merges: [JSONValue] = []
-        for (piece, _) in ranks.sorted(by: { $0.value < $1.value }) where piece.count > 1 {
-            let ways = (1..<piece.count).compactMap { cut -> (Int64, Int64, Int)? in
-                guard let left = ranks[Array(piece[..<cut])],
-                    let right = ranks[Array(piece[cut...])]
-                else { return nil }
-                return (left, right, cut)
+    }
+
+    @Test func `a file of ranks that is not known is refused, and SentencePiece's is by its name`()
+        async throws
+    {
+        let cases = [
+            ([0x0A] + Array("model".utf8), "SentencePiece"),
+            (Array("YQ== 1\n".utf8), "not the next"),
+            (Array("a b c\n".utf8), "not a piece"),
+            (Array("YQ== 0\n".utf8), "no rank for the byte"),
+            (Array(try read("cl100k/cl100k_base.tiktoken").dropLast(20)), "none of Llama 3"),
+        ]
+        try await temporaryFolder { folder in
+            for (bytes, problem) in cases {
+                try Data(bytes).write(to: URL(fileURLWithPath: folder + "/tokenizer.model"))
+                let error = #expect(throws: InputError.self) { try Tokenizer(folder: folder) }
+                #expect(error?.file == folder + "/tokenizer.model")
+                #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
             }
-            for (_, _, cut) in ways.sorted(by: <) {
-                merges.append([.string(written(piece[..<cut])), .string(written(piece[cut...]))])
-            }
         }
-        let vocabulary = Dictionary(
-            uniqueKeysWithValues: ranks.map { (written($0.key), JSONValue.integer($0.value)) })
-        let expression =
-            #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-        return file(
-            .object(vocabulary), merges, expression: expression, ignoresMerges: ignoresMerges)
     }
 
     @Test func `Phi-2's file is read, with its tokens for runs of blanks`() throws {
@@ -135,12 +137,52 @@ struct Families {
         check(tokenizer, try cases("distilgpt2").filter { !$0.text.contains("  ") })
     }
 
-    @Test func `files of other kinds are refused by their field`() throws {
-        for (name, field) in [("phi3", "pre_tokenizer"), ("byte_bpe_2k", "model.vocab")] {
-            let error = #expect(throws: InputError.self) {
-                try Tokenizer(contentsOf: "\(folder)/\(name)/tokenizer.json")
-            }
-            #expect(error?.field == field)
+    @Test func `Phi-3's file gives Llama 2's reference encodings`() throws {
+        // As Llama 2's: with the token that begins a text, and without those that chat added.
+        let file = TokenizerJSON(try read("phi3/tokenizer.json"))
+            .replacing("post_processor", by: Recorded.openingTemplate)
+        let tokenizer = try Tokenizer(parsing: file.bytes)
+        #expect(tokenizer.vocabularySize == 32_011)
+        check(
+            tokenizer,
+            try cases("coreml-projects/Llama-2-7b-chat-coreml") + [try longText("llama_encoded")])
+    }
+
+    @Test func `Phi-3's tokens for chat take the blanks after them`() throws {
+        let tokenizer = try Tokenizer(folder: folder + "/phi3")
+        // Made with the tokenizers library, release 0.23.3.
+        let encoding = tokenizer.encode("<|user|>\nHi<|end|>\n<|assistant|>\n")
+        #expect(encoding.ids == Recorded.phi3Chat)
+        #expect(encoding.offsets.map(\.upperBound) == [9, 11, 19, 33])
+        #expect(tokenizer.decode(encoding.ids) == "Hi")
+    }
+
+    @Test func `the byte-level tokenizer of 2,020 pieces leaves out what it has no token for`()
+        throws
+    {
+        let tokenizer = try Tokenizer(folder: folder + "/byte_bpe_2k")
+        // Made with the tokenizers library, release 0.23.3.
+        let encoding = tokenizer.encode("Hello \u{E9} \u{4E2D} world, 12\0 a")
+        #expect(encoding.ids == Recorded.byteBPE)
+        #expect(tokenizer.decode(encoding.ids) == "Helloworld,12a")
+    }
+
+    @Test func `stories260k's prompts and continuations are those recorded`() throws {
+        let stories = (data ?? "") + "/stories260k"
+        let tokenizer = try Tokenizer(folder: stories)
+        let recorded = try JSONValue(
+            parsing: Data(contentsOf: URL(fileURLWithPath: stories + "/reference_outputs.json")))
+        let greedy = try #require(recorded["greedy"]?.array)
+        #expect(!greedy.isEmpty)
+        for one in greedy {
+            let ids = try #require(one["prompt_ids"]?.array).map { Int32($0.integer ?? -1) }
+            let prompt = try #require(one["prompt"]?.string)
+            #expect(tokenizer.encodeProcessed(prompt).ids == ids, "\(prompt)")
+            let all = try #require(one["ids"]?.array).map { Int32($0.integer ?? -1) }
+            let text = try #require(one["text"]?.string)
+            #expect(tokenizer.decode(all) == text)
+            var decoder = StreamingDecoder(tokenizer)
+            #expect(all.map { decoder.append($0) }.joined() + decoder.finish() == text)
         }
     }
 }

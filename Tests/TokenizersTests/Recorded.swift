@@ -30,3 +30,36 @@ enum Recorded {
         ),
     ]
 }
+
+extension Recorded {
+    /// Of `Hello é 中 world, 12\0 a`: blanks and others have no token.
+    static let byteBPE: [Int32] = [
+        72, 101, 108, 108, 111, 119, 111, 114, 108, 100, 44, 49, 50, 97,
+    ]
+    /// Of `<|user|>\nHi<|end|>\n<|assistant|>\n`.
+    static let phi3Chat: [Int32] = [32010, 6324, 32007, 32001]
+    /// Made with release 0.14.0 of tiktoken, with the expression of that release.
+    static let cl100k: [(String, [Int32])] = [
+        (
+            "Hello world, it's 1234567 o'clock: na\u{EF}ve \u{65E5}\u{672C}\u{8A9E} \u{1F389}\u{1F389}\n\n  def f(x):\r\n\treturn x  \n  ",
+            [
+                9906, 1917, 11, 433, 596, 220, 4513, 10961, 22, 297, 63510, 25, 95980, 588, 76502,
+                22656, 45918, 252, 11410, 236, 231, 9468, 236, 231, 271, 220, 711, 282, 2120, 5903,
+                862, 865, 2355, 256,
+            ]
+        ),
+        (
+            "You'RE '\u{17F} <|endoftext|>done<|endofprompt|> \u{BD}\u{B2}\u{3000}\u{A0}",
+            [
+                2675, 95253, 364, 129, 123, 220, 100257, 10655, 100276, 220, 27154, 30556, 23249,
+                4194,
+            ]
+        ),
+    ]
+    /// A post-processor that begins every text with `<s>`.
+    static let openingTemplate = """
+        {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, \
+        {"Sequence": {"id": "A", "type_id": 0}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [1], \
+        "tokens": ["<s>"]}}}
+        """
+}

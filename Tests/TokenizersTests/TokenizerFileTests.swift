@@ -52,6 +52,10 @@ struct UnusableTokenizer: CustomTestStringConvertible, Sendable {
             """
     }
 
+    static func sequence(_ steps: String) -> String {
+        #"{"type": "Sequence", "pretokenizers": [\#(steps)]}"#
+    }
+
     static func token(_ text: String) -> String { "[\(text)]" }
 
     static let all = [
@@ -72,7 +76,6 @@ struct UnusableTokenizer: CustomTestStringConvertible, Sendable {
         Self("model", model(#", "ab": 1e30"#), at: "model.vocab", "the id of \"ab\""),
         Self("model", model(#", "ab": 97"#), at: "model.vocab", "the id 97 of another token"),
         Self("model", model(#", "a": 300"#), at: "model.vocab", "\"a\" comes twice"),
-        Self("model", model(without: 0xC3), at: "model.vocab", "no token for the byte 195"),
         Self("model", model(merges: #"["a"]"#), at: "model.merges[0]", "not two tokens"),
         Self("model", model(merges: #"["a b c"]"#), at: "model.merges[0]", "not two tokens"),
         Self("model", model(merges: #"[["a", 1]]"#), at: "model.merges[0]", "not two strings"),
@@ -82,7 +85,11 @@ struct UnusableTokenizer: CustomTestStringConvertible, Sendable {
             "\"xyz\" is not in the vocabulary"),
         Self("model", model(merges: #"["a b"]"#), at: "model.merges[0]", "\"ab\" is not in"),
         Self(
-            "model", model(options: #", "byte_fallback": true"#), at: "model.byte_fallback", "not"),
+            "model", model(options: #", "byte_fallback": true"#, without: 0xC3),
+            at: "model.byte_fallback", "symbols are bytes already"),
+        Self(
+            "model", model(options: #", "unk_token": "<unk>""#), at: "model.unk_token",
+            "\"<unk>\" is not in the vocabulary"),
         Self("model", model(options: #", "dropout": 0.1"#), at: "model.dropout", "not supported"),
         Self(
             "model", model(options: #", "end_of_word_suffix": "</w>""#),
@@ -103,23 +110,43 @@ struct UnusableTokenizer: CustomTestStringConvertible, Sendable {
         Self(
             "added_tokens", token(#"{"id": 310, "content": "a"}"#), at: "added_tokens[0].id",
             "another id"),
-        Self("pre_tokenizer", "null", "there is none"),
-        Self("pre_tokenizer", #"{"type": "Metaspace"}"#, at: "pre_tokenizer.type", "Metaspace"),
-        Self("pre_tokenizer", #"{"type": "Digits"}"#, "no ByteLevel"),
+        Self("pre_tokenizer", "null", at: "decoder.type", "not in the other"),
+        Self("pre_tokenizer", #"{"type": "Bert"}"#, at: "pre_tokenizer.type", "Bert"),
         Self(
             "pre_tokenizer", #"{"type": "Sequence"}"#, at: "pre_tokenizer.pretokenizers",
             "not an array"),
-        Self("pre_tokenizer", #"{"type": "Sequence", "pretokenizers": []}"#, "empty"),
         Self(
-            "pre_tokenizer", #"{"type": "ByteLevel", "add_prefix_space": true}"#,
-            at: "pre_tokenizer.add_prefix_space", "not supported"),
+            "pre_tokenizer", sequence(#"{"type": "ByteLevel"}, {"type": "Digits"}"#),
+            at: "pre_tokenizer.pretokenizers[0]", "something follows"),
+        Self(
+            "pre_tokenizer", sequence(#"{"type": "Split", "pattern": {"Regex": "(x"}}"#),
+            at: "pre_tokenizer.pretokenizers[0].pattern.Regex", "an unpaired ("),
+        Self(
+            "pre_tokenizer", sequence(#"{"type": "Split", "pattern": {"Regex": "\\p{Han}"}}"#),
+            at: "pre_tokenizer.pretokenizers[0].pattern.Regex", "\\p{Han}"),
         Self(
             "pre_tokenizer",
-            #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+"}}]}"#,
-            at: "pre_tokenizer.pretokenizers[0].pattern.Regex", "x+ is not one that we know"),
-        Self("normalizer", #"{"type": "NFC"}"#, "NFC is not supported"),
-        Self("decoder", #"{"type": "Metaspace"}"#, at: "decoder.type", "not ByteLevel"),
-        Self("post_processor", #"{"type": "Bert"}"#, at: "post_processor.type", "not one of"),
+            sequence(#"{"type": "Split", "pattern": {"String": "x"}, "behavior": "Odd"}"#),
+            at: "pre_tokenizer.pretokenizers[0].behavior", "Odd"),
+        Self(
+            "pre_tokenizer",
+            #"{"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"}"#,
+            at: "pre_tokenizer.prepend_scheme", "last is not supported"),
+        Self("normalizer", #"{"type": "Nmt"}"#, at: "normalizer.type", "Nmt is not supported"),
+        Self(
+            "normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Prepend"}]}"#,
+            at: "normalizer.normalizers[0].prepend", "not a text"),
+        Self("decoder", #"{"type": "WordPiece"}"#, at: "decoder.type", "in one of"),
+        Self(
+            "post_processor", #"{"type": "Bert"}"#, at: "post_processor.type",
+            "Bert is not supported"),
+        Self(
+            "post_processor", #"{"type": "TemplateProcessing", "single": []}"#,
+            at: "post_processor.single", "the text is missing"),
+        Self(
+            "post_processor",
+            #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}]}"#,
+            at: "post_processor.single[0]", "neither the text nor a special token"),
     ]
 }
 

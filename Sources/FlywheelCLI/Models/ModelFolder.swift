@@ -21,41 +21,56 @@ struct ModelFolder {
                 remedy: "Paths are read from the current folder.")
         }
         self.path = path
-        // Weights in other formats, pictures and notes stay where they are.
-        let endings: Set = ["json", "safetensors", "jinja", "model", "txt"]
+        // Weights in other formats, pictures and notes stay where they are, and so do shards.
+        let endings: Set = ["json", "jinja", "model", "tiktoken", "txt"]
         names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
-            !name.hasPrefix(".") && endings.contains(URL(fileURLWithPath: name).pathExtension)
+            name == WeightFiles.single
+                || !name.hasPrefix(".") && name != WeightFiles.index
+                    && endings.contains(URL(fileURLWithPath: name).pathExtension)
         }.sorted()
     }
 
     /// Adds the files to `store`; their digests by name.
     ///
-    /// Throws `InputError` where one is missing that a model, or else a tokenizer, cannot be without.
+    /// Shards become one `model.safetensors`, whose digest is that of the model, with the tensors as they
+    /// are in order of their names. A file of ranks is converted: the model gets a `tokenizer.json`, which
+    /// is all that is read later. Throws `InputError` where a file is missing that a model, or else a
+    /// tokenizer, cannot be without.
     func add(to store: ArtifactStore, isModel: Bool) throws -> [String: Digest] {
-        for name in isModel ? ["config.json", "model.safetensors"] : ["tokenizer.json"]
-        where !names.contains(name) {
+        let ranks = Tokenizer.rankFile(in: path)
+        let isSharded = isModel && !names.contains(WeightFiles.single) && hasIndex
+        for name in isModel ? ["config.json", WeightFiles.single] : ["tokenizer.json"]
+        where !names.contains(name) && (isModel || ranks == nil)
+            && !(name == WeightFiles.single && isSharded)
+        {
             throw InputError(
                 file: path, "the folder has no \(name)",
-                remedy: isModel && names.contains("model.safetensors.index.json")
-                    ? "This version reads models of one file: save the model without shards."
-                    : "Give a folder in Hugging Face's layout.")
+                remedy: "Give a folder in Hugging Face's layout.")
         }
-        try check(isModel: isModel)
+        // Read as ranks will, so that what they would refuse is refused now.
+        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
+        let isKnown = names.contains("tokenizer.json")
+        let tokenizer = isKnown || ranks != nil ? try Tokenizer(folder: path) : nil
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
+        if isSharded {
+            let shards = try WeightFiles(folder: path).files
+            files[WeightFiles.single] = try store.add(merging: shards).digest
+        }
+        if let tokenizer, !isKnown {
+            files["tokenizer.json"] = try store.add(tokenizer.json).digest
+        }
         return files
     }
 
-    /// Reads the folder as ranks will, so that what they would refuse is refused now.
-    private func check(isModel: Bool) throws {
-        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
-        guard names.contains("tokenizer.json") else { return }
-        _ = try Tokenizer(contentsOf: path + "/tokenizer.json")
+    private var hasIndex: Bool {
+        FileManager.default.fileExists(atPath: "\(path)/\(WeightFiles.index)")
     }
 
-    /// The number of weights in `model.safetensors`.
+    /// The number of weights.
     func parameters() throws -> Int64 {
-        let file = try SafetensorsFile(contentsOf: path + "/model.safetensors")
-        return file.tensors.reduce(0) { $0 + Int64($1.count) }
+        try WeightFiles(folder: path).files.reduce(0) { sum, file in
+            sum + file.tensors.reduce(0) { $0 + Int64($1.count) }
+        }
     }
 }

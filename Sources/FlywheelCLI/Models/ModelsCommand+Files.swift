@@ -11,7 +11,9 @@ extension ModelsCommand {
             abstract: "Add a folder in Hugging Face's layout as a model.",
             discussion: "It becomes the next version of its name, as a candidate.")
 
-        @Argument(help: "A folder with config.json and model.safetensors.", completion: .directory)
+        @Argument(
+            help: "A folder with config.json and model.safetensors, or shards and their index.",
+            completion: .directory)
         var folder: String
         @Option(help: "The model's name.")
         var name: String

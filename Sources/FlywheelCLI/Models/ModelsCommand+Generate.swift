@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import FlywheelCore
+import Foundation
 import Generation
 import Models
 import Tokenizers
@@ -11,7 +12,10 @@ extension ModelsCommand {
             abstract: "Let a model answer.",
             discussion: """
                 Models with a chat template are asked as by a user; others continue the text. The same \
-                seed gives the same answers.
+                seed gives the same answers, whatever else is in the file. An answer ends at a token \
+                that generation_config.json or config.json names as its end (eos_token_id). With \
+                --json a line for each answer, whose logprobs are of the model's own distribution, \
+                before penalties and temperature.
                 """)
 
         @Argument(help: "A model of the registry, or a folder, which needs no database.")
@@ -22,22 +26,13 @@ extension ModelsCommand {
             help: "A JSONL file of rows to answer, each without its last answer.",
             completion: .file(extensions: ["jsonl"]))
         var input: String?
-        @Option(help: "Of the random numbers.")
-        var seed: UInt64 = 0
-        @Option(help: "0 takes the most probable token.")
-        var temperature = 0.0
-        @Option(help: "Of an answer, at most.")
-        var maxTokens = 256
+        @OptionGroup var sampling: SamplingOptions
         @OptionGroup var output: OutputOptions
 
         func validate() throws {
             guard (prompt == nil) != (input == nil) else {
                 throw ValidationError("Give either --prompt or --input.")
             }
-            guard temperature >= 0, temperature.isFinite else {
-                throw ValidationError("--temperature: 0 or more.")
-            }
-            guard maxTokens > 0 else { throw ValidationError("--max-tokens: 1 or more.") }
         }
 
         func run() async throws {
@@ -49,42 +44,72 @@ extension ModelsCommand {
                     rows
                     ?? [DatasetRow(asking: prompt ?? "", inChat: template.writesConversations)]
                 let prompts = try rows.map { row in
-                    if case .tokens(let ids) = row.content { return ids }
-                    guard let tokenizer else { return [] }
-                    return try TokenizedDocument.prompt(
-                        of: row, tokenizer: tokenizer, template: template)
+                    Prompt(try tokens(of: row, tokenizer, template), id: row.id)
                 }
                 let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
-                let stop = Set(
-                    model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
-                let completions = try Generator(model: model).generate(
-                    prompts: prompts,
-                    sampling: Sampling(
-                        maxTokens: maxTokens, temperature: temperature, seed: seed, stop: stop))
-                for (row, completion) in zip(rows, completions) {
-                    show(row, completion, tokenizer?.decode(completion.tokens))
+                let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
+                let streams =
+                    !output.isJSON && Terminal.output.isInteractive && rows.count == 1
+                    && sampling.samples == 1 && tokenizer != nil
+                let answers = try Generator(model: model).generate(
+                    prompts, sampling: sampling.sampling(stop: stop), tokenizer: tokenizer,
+                    stream: streams ? { _, _, text in Terminal.type(text) } : nil)
+                if streams { return print() }
+                for (row, answers) in zip(rows, answers) {
+                    for (sample, answer) in answers.enumerated() {
+                        show(row, sample, answer, tokenizer)
+                    }
                 }
             }
         }
 
         /// Rows of tokens can do without one; then answers are tokens too.
         private func tokenizer(in folder: String, for rows: [DatasetRow]?) throws -> Tokenizer? {
-            let path = folder + "/tokenizer.json"
             if let rows, rows.allSatisfy({ $0.content.shape == .tokens }) {
-                return try? Tokenizer(contentsOf: path)
+                return try? Tokenizer(folder: folder)
             }
-            return try Tokenizer(contentsOf: path)
+            return try Tokenizer(folder: folder)
         }
 
-        private func show(_ row: DatasetRow, _ completion: Completion, _ text: String?) {
-            output.print([
-                "id": .string(row.id), "text": text.map { .string($0) } ?? .null,
-                "tokens": .array(completion.tokens.map { .integer(Int64($0)) }),
-                "logprobs": .array(completion.logProbabilities.map { .number(Double($0)) }),
-                "finish": .string(completion.finish.rawValue),
-            ]) {
-                print(text ?? completion.tokens.map { "\($0)" }.joined(separator: " "))
+        private func tokens(
+            of row: DatasetRow, _ tokenizer: Tokenizer?, _ template: ChatTemplate
+        ) throws -> [Int32] {
+            if case .tokens(let ids) = row.content { return ids }
+            guard let tokenizer else { return [] }
+            return try TokenizedDocument.prompt(of: row, tokenizer: tokenizer, template: template)
+        }
+
+        private func show(
+            _ row: DatasetRow, _ sample: Int, _ answer: Completion, _ tokenizer: Tokenizer?
+        ) {
+            var members: [String: JSONValue] = [
+                "id": .string(row.id), "text": answer.text.map { .string($0) } ?? .null,
+                "tokens": .array(answer.tokens.map { .integer(Int64($0)) }),
+                "logprobs": .array(answer.logProbabilities.map { .number(Double($0)) }),
+                "finish": .string(answer.finish.rawValue),
+            ]
+            if sampling.samples > 1 { members["sample"] = .integer(Int64(sample)) }
+            if sampling.topLogprobs > 0 {
+                members["top_logprobs"] = .array(
+                    answer.alternatives.map { .array($0.map { alternative($0, tokenizer) }) })
             }
+            output.print(.object(members)) {
+                print(answer.text ?? answer.tokens.map { "\($0)" }.joined(separator: " "))
+            }
+        }
+
+        /// A token's text may be part of a character: its bytes are told too, as OpenAI's API does.
+        private func alternative(
+            _ it: Completion.Alternative, _ tokenizer: Tokenizer?
+        ) -> JSONValue {
+            var members: [String: JSONValue] = [
+                "id": .integer(Int64(it.token)), "logprob": .number(Double(it.logProbability)),
+            ]
+            if let bytes = tokenizer?.bytes(of: it.token, skippingSpecial: false) {
+                members["token"] = .string(String(decoding: bytes, as: UTF8.self))
+                members["bytes"] = .array(bytes.map { .integer(Int64($0)) })
+            }
+            return .object(members)
         }
     }
 }
@@ -92,6 +117,7 @@ extension ModelsCommand {
 extension DatasetRow {
     fileprivate init(asking text: String, inChat: Bool) {
         self.init(
-            inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text), id: "prompt")
+            inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text),
+            id: Prompt.idAlone)
     }
 }

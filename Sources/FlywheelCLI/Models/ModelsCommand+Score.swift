@@ -46,11 +46,11 @@ extension ModelsCommand {
             if rows.allSatisfy({ $0.content.shape == .tokens }) {
                 return rows.map { if case .tokens(let ids) = $0.content { ids } else { [] } }
             }
-            let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
+            let tokenizer = try Tokenizer(folder: folder)
             let template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
             return try rows.map { row in
                 switch row.content {
-                case .text(let text): tokenizer.encode(text).ids
+                case .text(let text): tokenizer.encodeOpened(text)
                 case .chat(let messages, let tools):
                     tokenizer.encode(
                         try template.render(

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Checks that transformers loads what Flywheel exports, and records what it computes: Tests/Goldens/export.
+
+Trains a small model from nothing as a user would (`up`, `submit`, `models export`), loads the exported
+folder with AutoTokenizer and AutoModelForCausalLM, and compares token ids, the template, per-token
+log-probabilities and greedy answers with `flywheel models score` and `models generate`. The folder and
+transformers' results (logits in fp64, see double.py) become the golden, which a test reads again.
+
+    V/bin/python scripts/goldens/export.py .build/release/flywheel
+
+with V as for llama.py, and jinja2 in it.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import double
+
+flywheel = str(pathlib.Path(sys.argv[1]).resolve())
+golden = pathlib.Path(__file__).resolve().parents[2] / "Tests" / "Goldens" / "export"
+place = pathlib.Path(tempfile.mkdtemp(prefix="flywheel-export-"))
+place.chmod(0o755)  # the private PostgreSQL runs as another user where we are root
+os.environ["FLYWHEEL_HOME"] = str(place / "home")
+os.environ.pop("FLYWHEEL_DATABASE_URL", None)
+torch.set_num_threads(1)
+
+COLOURS = ["red", "green", "blue", "white", "black", "grün", "青"]
+THINGS = ["door", "house", "car", "tree", "naïve fox", "box 12"]
+SPECIFICATION = """
+kind: train
+name: export
+model:
+  new: {architecture: llama, hidden: 32, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 48,
+        vocabulary: 320}
+data: rows.jsonl
+method: {type: sft, adapter: full}
+schedule: {steps: 300, learningRate: 1.0e-2}
+batch: {lanes: 4, rowTokens: 128}
+overlong: drop
+"""
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [flywheel, *arguments], cwd=place, text=True, stdout=subprocess.PIPE, check=True)
+    return done.stdout
+
+
+def lines(*arguments):
+    return [json.loads(line) for line in run(*arguments, "--json").splitlines()]
+
+
+def conversation(colour, thing):
+    return [
+        {"role": "system", "content": "Name the colour."},
+        {"role": "user", "content": f"The {thing} is {colour}."},
+        {"role": "assistant", "content": f"{colour}, the {thing}"},
+    ]
+
+
+def write(name, rows):
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (place / name).write_text(text)
+
+
+def train():
+    """Leaves the exported model in `place`/model."""
+    write("rows.jsonl", [{"messages": conversation(c, t)} for c in COLOURS for t in THINGS])
+    (place / "train.yaml").write_text(SPECIFICATION)
+    up = subprocess.Popen([flywheel, "up"], cwd=place, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(120):
+            time.sleep(0.5)
+            if subprocess.run([flywheel, "nodes", "list"], capture_output=True).returncode == 0:
+                break
+        job = run("submit", "train.yaml").strip()
+        run("jobs", "wait", job)
+        run("models", "export", "export@1", "model")
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait(60)
+
+
+def check(asked):
+    """Compares the export in transformers with our own commands; what is recorded."""
+    folder = place / "model"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager").eval()
+    write("asked.jsonl", [{"messages": messages} for messages in asked])
+    scored = lines("models", "score", "model", "--input", "asked.jsonl")
+    answered = lines("models", "generate", "model", "--input", "asked.jsonl", "--max-tokens", "24")
+    cases = []
+    for messages, score, answer in zip(asked, scored, answered):
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert ids == score["tokens"], (ids, score["tokens"])
+        exact = double.logits(folder, ids)
+        expected = exact.log_softmax(-1)[range(len(ids) - 1), ids[1:]]
+        worst = (torch.tensor(score["logprobs"], dtype=torch.float64) - expected).abs().max().item()
+        assert worst < 1e-5, worst
+
+        opening = tokenizer.apply_chat_template(
+            messages[:-1], tokenize=False, add_generation_prompt=True)
+        prompt = tokenizer(opening, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        greedy = model.generate(prompt, max_new_tokens=24, do_sample=False)[0, prompt.shape[1]:]
+        assert greedy.tolist() == answer["tokens"], (greedy.tolist(), answer["tokens"])
+        said = tokenizer.decode(greedy, skip_special_tokens=True)
+        assert said == answer["text"], (said, answer["text"])
+        print(f"{len(ids)} tokens: log-probabilities within {worst:.1e}; says {said!r}")
+        cases.append({
+            "text": text, "ids": ids, "logits": double.rounded(exact[-4:].tolist(), 9),
+            "prompt": opening, "greedy": greedy.tolist(), "answer": said,
+        })
+    return cases
+
+
+try:
+    train()
+    asked = [conversation("blue", "door"), conversation("grün", "naïve fox"),
+             conversation("purple", "box 12")]
+    cases = check(asked)
+    shutil.rmtree(golden, ignore_errors=True)
+    shutil.copytree(place / "model", golden, copy_function=shutil.copyfile)
+    (golden / "expected.json").write_text(json.dumps({"cases": cases}, ensure_ascii=False) + "\n")
+    print({path.name: path.stat().st_size for path in sorted(golden.iterdir())})
+finally:
+    shutil.rmtree(place, ignore_errors=True)
