@@ -50,7 +50,10 @@ import Testing
             let printed = try await ServerProcess.flywheel(
                 ["models", "generate", folder, "--prompt", "The door is 青.", "--json"]
                     + options.flatMap { [$0.flag, $0.value.canonical] }
-                    + ["--logit-bias", "40=3", "--stop", "qz"])
+                    + [
+                        "--logit-bias", "40=3", "--logit-bias", "318=-100", "--logit-bias",
+                        "319=-100", "--stop", "qz",
+                    ])
             let expected = try printed.split(separator: "\n").map {
                 try JSONValue(parsing: $0.utf8)
             }
@@ -58,7 +61,7 @@ import Testing
             let body: JSONValue = .object([
                 "model": "wild", "logprobs": true, "return_token_ids": true, "stop": ["qz"],
                 "messages": [["role": "user", "content": "The door is 青."]],
-                "logit_bias": ["40": 3],
+                "logit_bias": ["40": 3, "318": -100, "319": -100],
             ]).with(Dictionary(uniqueKeysWithValues: options.map { ($0.field, $0.value) }))
             try await ServerProcess.lend(folder) { server in
                 let reply = try await server.send("chat/completions", body)
@@ -90,6 +93,7 @@ import Testing
                     Self.question.with([
                         "model": "wild", "temperature": 1, "seed": 5, "max_tokens": 120,
                         "logprobs": true, "return_token_ids": true,
+                        "logit_bias": ["318": -100, "319": -100],
                     ]))
             }
             let prompt = try #require(reply.json["prompt_token_ids"]?.array)

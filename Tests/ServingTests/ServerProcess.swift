@@ -21,6 +21,13 @@ struct ServerProcess {
             .appendingPathComponent("flywheel").path
     }()
 
+    /// Has connections for as many callers as a test has.
+    static let client = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     static let environment = [
         "PATH": "/usr/local/bin:/usr/bin:/bin", "FLYWHEEL_HOME": "/nonexistent", "LANG": "C.UTF-8",
     ]
@@ -108,7 +115,7 @@ struct ServerProcess {
     }
 
     func send(_ path: String, _ body: JSONValue? = nil, text: String? = nil) async throws -> Reply {
-        let response = try await HTTPClient.shared.execute(
+        let response = try await Self.client.execute(
             request(path, body, text: text), timeout: .seconds(120))
         let buffer = try await response.body.collect(upTo: 64 << 20)
         return Reply(
