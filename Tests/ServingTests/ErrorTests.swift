@@ -43,7 +43,9 @@ import Testing
                 let error = reply.json["error"]
                 #expect(error?["type"] == "invalid_request_error")
                 #expect(error?["param"]?.string == param, "\(change): \(reply.text)")
-                #expect((error?["message"]?.string ?? "").contains(param.prefix { $0 != "[" }))
+                let message = error?["message"]?.string ?? ""
+                let stem = param.prefix { $0 != "[" }
+                #expect(message.contains(stem))
             }
             #expect(try await server.metric("prompt_tokens_total") == 0)
         }
@@ -51,28 +53,29 @@ import Testing
 
     @Test func `what is not there, too large or no JSON has its own status`() async throws {
         try await ServerProcess.lend(ServerProcess.golden, "--context", "64") { server in
-            func status(_ path: String, _ body: JSONValue? = nil, text: String? = nil) async throws
-                -> (Int, JSONValue?)
-            {
+            /// Status and code of what a request is answered.
+            func expect(
+                _ status: Int, _ code: String?, _ path: String, _ body: JSONValue? = nil,
+                text: String? = nil
+            ) async throws {
                 let reply = try await server.send(path, body, text: text)
-                return (reply.status, reply.json["error"]?["code"])
+                #expect(reply.status == status, "\(path): \(reply.text)")
+                #expect(reply.json["error"]?["code"]?.string == code, "\(path): \(reply.text)")
             }
             let question = `Serving chats`.question
-            #expect(
-                try await status("chat/completions", question.with(["model": "gpt-5"]))
-                    == (404, "model_not_found"))
-            #expect(try await status("models/gpt-5") == (404, "model_not_found"))
-            #expect(try await status("embeddings", [:]) == (404, "unknown_url"))
-            #expect(try await status("chat/completions", text: "{").0 == 400)
-            #expect(try await status("chat/completions", text: "[]").0 == 400)
+            let chats = "chat/completions"
+            try await expect(404, "model_not_found", chats, question.with(["model": "gpt-5"]))
+            try await expect(404, "model_not_found", "models/gpt-5")
+            try await expect(404, "unknown_url", "embeddings", [:])
+            try await expect(400, nil, chats, text: "{")
+            try await expect(400, nil, chats, text: "[]")
             let long = JSONValue.string(String(repeating: "The fox is the door. ", count: 60))
             let over = question.with(["messages": [["role": "user", "content": long]]])
-            #expect(
-                try await status("chat/completions", over) == (400, "context_length_exceeded"))
+            try await expect(400, "context_length_exceeded", chats, over)
             let huge = String(repeating: " ", count: 9 << 20)
-            #expect(try await status("chat/completions", text: huge).0 == 413)
-            #expect(try await status("completions", ["model": "export", "prompt": [400]]).0 == 400)
-            #expect(try await status("completions", ["model": "export", "prompt": ""]).0 == 400)
+            try await expect(413, "request_too_large", chats, text: huge)
+            try await expect(400, nil, "completions", ["model": "export", "prompt": [400]])
+            try await expect(400, nil, "completions", ["model": "export", "prompt": ""])
         }
     }
 
@@ -95,5 +98,3 @@ import Testing
         }
     }
 }
-
-private func == (a: (Int, JSONValue?), b: (Int, JSONValue?)) -> Bool { a.0 == b.0 && a.1 == b.1 }

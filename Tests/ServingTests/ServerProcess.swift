@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import FlywheelCore
 import Foundation
 import NIOCore
+import NIOHTTP1
 import Processes
 import TestSupport
 import Testing
@@ -130,7 +131,7 @@ struct ServerProcess {
     func metric(_ name: String, _ label: String = "") async throws -> Double {
         let text = try await send("../metrics").text
         let line = text.split(separator: "\n").first {
-            $0.hasPrefix("flywheel_\(name){") && $0.contains(label)
+            $0.hasPrefix("flywheel_\(name){") && (label.isEmpty || $0.contains(label))
         }
         return try #require(line?.split(separator: " ").last.flatMap { Double($0) }, "\(name)")
     }

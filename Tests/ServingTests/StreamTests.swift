@@ -84,7 +84,8 @@ import Tokenizers
                 let tokens = events.flatMap { $0["choices"]?.array ?? [] }.filter {
                     $0["delta"]?["content"]?.string?.hasSuffix("é") == true
                 }.compactMap { $0["token_ids"]?.array?.count }
-                #expect(!tokens.isEmpty && tokens.allSatisfy { $0 > 1 })
+                // A first byte that follows another came with the broken character before it.
+                #expect(tokens.contains { $0 > 1 })
             }
         }
     }
