@@ -19,12 +19,12 @@ extension Target.Dependency {
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
-    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -62,12 +62,14 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Stores", "EmbeddedPostgres", "Postgres", "Jobs",
+                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
+                "Postgres", "Jobs",
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser,
-                .logging, .yams,
+                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
+                .hummingbird,
+                .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         program(
             "FlywheelRank",
@@ -88,13 +90,22 @@ let package = Package(
                 .hummingbird, .httpTypes, .nioCore, .lifecycle, .unixSignals, .logging,
             ]),
 
+        module(
+            "Gateway",
+            [
+                "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
+            ]),
+
         // Adapters.
-        module("Stores", ["Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+        module(
+            "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
         module("Jobs", ["Graders", "FlywheelCore", .yams]),
         module("Graders", ["FlywheelCore"]),
+        module("Captures", ["Jobs", "FlywheelCore", .crypto]),
         module(
             "Training",
             [
@@ -165,6 +176,14 @@ let package = Package(
                 "Evaluation", "Graders", "Models", "Datasets", "Tokenizers", "Collectives",
                 "FlywheelCore",
                 "TestSupport",
+            ]),
+        tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
+        tests(
+            "GatewayTests",
+            [
+                "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
+                "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                .nioHTTP1, .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(

@@ -99,6 +99,18 @@ public struct ArtifactStore: Sendable {
         }
     }
 
+    /// A folder of this store in which `files` lie under their names; one for the same files.
+    ///
+    /// It is never changed and never removed: its files are links, and whoever is interrupted leaves
+    /// nothing behind.
+    public func folder(of files: [String: Digest]) throws -> String {
+        let listing = files.sorted { $0.key < $1.key }.map { "\($0.value.hex) \($0.key)\n" }
+        let folder = "\(self.folder)/folders/\(Digest(of: listing.joined()).hex)"
+        // What is there may be the half of one that was interrupted; every file of it is whole.
+        try materialize(files, at: folder)
+        return folder
+    }
+
     private func link(_ digest: Digest, at path: String) throws {
         let temporary = DurableFile.temporaryName(for: path)
         let source = URL(fileURLWithPath: self.path(of: digest)).path

@@ -36,6 +36,12 @@ static const unsigned char m0010[] = {
 static const unsigned char m0011[] = {
 #embed "../../migrations/0011_exams.sql"
 };
+static const unsigned char m0012[] = {
+#embed "../../migrations/0012_upstreams.sql"
+};
+static const unsigned char m0013[] = {
+#embed "../../migrations/0013_captures.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -51,6 +57,8 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0009, "0009_records.sql"),
     MIGRATION(m0010, "0010_views.sql"),
     MIGRATION(m0011, "0011_exams.sql"),
+    MIGRATION(m0012, "0012_upstreams.sql"),
+    MIGRATION(m0013, "0013_captures.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

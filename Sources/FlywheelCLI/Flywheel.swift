@@ -13,7 +13,7 @@ import Foundation
         version: flywheelVersion,
         subcommands: [
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-            ServeCommand.self,
+            GatewayCommand.self, ServeCommand.self, KeysCommand.self, UpstreamsCommand.self,
             SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
@@ -27,6 +27,11 @@ import Foundation
                 try await asynchronous.run()
             } else {
                 try command.run()
+            }
+            // What was printed may still wait to be written, and a full disk would lose it silently.
+            guard fflush(nil) == 0 else {
+                Terminal.complain("The output could not be written. Check the place it goes to.")
+                exit(ExitStatus.failed.rawValue)
             }
         } catch {
             ExitStatus.end(with: error)

@@ -80,7 +80,7 @@ struct EvaluateJob {
                 field: role, "the plan names no folder for it",
                 remedy: "Nothing was examined. Submit the job again.")
         }
-        let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
+        let tokenizer = try Tokenizer(folder: folder)
         return Examinee(
             name: gang.plan.titles[role] ?? folder,
             model: try Llama(folder: folder, rowTokensMax: 512, isTraining: false),

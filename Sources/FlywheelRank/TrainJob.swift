@@ -56,7 +56,7 @@ struct TrainJob {
     /// The tokenizer of the base, the one named, or one learned from the rows by rank 0.
     private func makeTokenizer(learningFrom rows: TrainRows) throws -> Tokenizer {
         if let folder = tokenizerFolder {
-            return try gang.together { try Tokenizer(contentsOf: folder + "/tokenizer.json") }
+            return try gang.together { try Tokenizer(folder: folder) }
         }
         let learned = try gang.together {
             gang.world.rank == 0 ? try learnTokenizer(from: rows) : []

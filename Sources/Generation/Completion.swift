@@ -47,12 +47,10 @@ public struct Prompt: Sendable, Equatable {
         self.key = key
     }
 
-    /// With the key of the row called `id`, the first eight bytes of its SHA-256: so an answer does not
-    /// depend on the rows around it.
-    public init(_ tokens: [Int32], id: String) {
-        self.init(tokens, key: UInt64(Digest(of: id).hex.prefix(16), radix: 16) ?? 0)
+    /// With a key of the tokens' own, the first eight bytes of the SHA-256 of their ids: so the answers
+    /// depend on nothing around the prompt.
+    public init(_ tokens: [Int32]) {
+        let digest = Digest(of: tokens.map(String.init).joined(separator: " "))
+        self.init(tokens, key: UInt64(digest.hex.prefix(16), radix: 16) ?? 0)
     }
-
-    /// What a prompt is called that is asked by itself.
-    public static let idAlone = "prompt"
 }

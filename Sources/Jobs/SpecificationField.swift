@@ -1,23 +1,37 @@
-import FlywheelCore
+package import FlywheelCore
 
 /// A value of a specification with the path that leads to it; reads itself as what is expected, or
 /// throws the sentence that says what was found instead.
-struct SpecificationField {
+package struct SpecificationField {
     let tree: SpecificationTree
     /// `schedule.epochs`, `after[2]`; empty for the whole document.
-    let path: String
+    package let path: String
 
-    func error(_ problem: String, remedy: String = "") -> InputError {
+    package func error(_ problem: String, remedy: String = "") -> InputError {
         InputError(
             file: tree.place.file, line: tree.place.line, field: path.isEmpty ? nil : path,
             problem, remedy: remedy)
     }
 
+    /// The documents of a YAML text that is not a job's specification.
+    package static func documents(
+        yaml text: String, file: String?
+    ) throws(InputError) -> [SpecificationField] {
+        try SpecificationTree.documents(yaml: text, file: file).map {
+            SpecificationField(tree: $0, path: "")
+        }
+    }
+
+    /// Whether the value is null: for keys where that says something.
+    package var isNull: Bool { tree.value == .null }
+
     private func expected(_ what: String, remedy: String = "") -> InputError {
         error("expected \(what), found \(tree.found)", remedy: remedy)
     }
 
-    func text(max: Int = SpecificationLimits.textBytes) throws(InputError) -> String {
+    /// - Parameter max: in bytes; the limit of specifications, unless said otherwise.
+    package func text(max: Int? = nil) throws(InputError) -> String {
+        let max = max ?? SpecificationLimits.textBytes
         switch tree.value {
         case .text(let text) where !text.isEmpty && text.utf8.count <= max: return text
         case .text(""): throw expected("text")
@@ -29,7 +43,7 @@ struct SpecificationField {
     }
 
     /// A name: lowercase letters, digits, `.`, `_` and `-`, beginning with a letter or digit.
-    func name() throws(InputError) -> String {
+    package func name() throws(InputError) -> String {
         let name = try text()
         guard SpecificationName.isValid(name) else {
             throw error("`\(name.prefix(120))` is not a name", remedy: SpecificationName.rule)
@@ -37,7 +51,7 @@ struct SpecificationField {
         return name
     }
 
-    func wholeNumber(in range: ClosedRange<Int>) throws(InputError) -> Int {
+    package func wholeNumber(in range: ClosedRange<Int>) throws(InputError) -> Int {
         let value: Int? =
             switch tree.value {
             case .integer(let value): Int(value)
@@ -53,7 +67,7 @@ struct SpecificationField {
         return value
     }
 
-    func number(in range: ClosedRange<Double>, isOpenBelow: Bool = false) throws(InputError)
+    package func number(in range: ClosedRange<Double>, isOpenBelow: Bool = false) throws(InputError)
         -> Double
     {
         let value: Double
@@ -71,13 +85,13 @@ struct SpecificationField {
         return value
     }
 
-    func flag() throws(InputError) -> Bool {
+    package func flag() throws(InputError) -> Bool {
         guard case .boolean(let value) = tree.value else { throw expected("true or false") }
         return value
     }
 
     /// One of the names of `Choice`; those in `later` are known, and refused as not there yet.
-    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package func choice<Choice: RawRepresentable<String> & CaseIterable>(
         of type: Choice.Type, later: [String] = []
     ) throws(InputError) -> Choice {
         let names = Choice.allCases.map(\.rawValue)
@@ -92,7 +106,7 @@ struct SpecificationField {
             remedy: nearest(to: name, among: names).map { "Did you mean `\($0)`?" } ?? "")
     }
 
-    func list<Element>(
+    package func list<Element>(
         max: Int, _ read: (SpecificationField) throws(InputError) -> Element
     ) throws(InputError) -> [Element] {
         guard case .list(let elements) = tree.value else { throw expected("a list") }
@@ -105,14 +119,15 @@ struct SpecificationField {
     }
 
     /// An object whose keys are not fixed, in order of its keys.
-    func entries(max: Int) throws(InputError) -> [(key: String, value: SpecificationField)] {
+    package func entries(max: Int) throws(InputError) -> [(key: String, value: SpecificationField)]
+    {
         guard case .object(let members) = tree.value else { throw expected("an object") }
         guard members.count <= max else { throw error("more than \(max) entries") }
         return members.sorted { $0.key < $1.key }.map { ($0.key, child($0.key, $0.value)) }
     }
 
     /// An object that may hold the keys `known` and no other.
-    func object(_ known: String...) throws(InputError) -> FieldReader {
+    package func object(_ known: String...) throws(InputError) -> FieldReader {
         try FieldReader(self, known: known)
     }
 
@@ -135,7 +150,7 @@ struct SpecificationField {
 
 /// Reads an object by its keys: refuses unknown ones first, since a slip in a key is also the reason
 /// why another seems to be missing.
-struct FieldReader {
+package struct FieldReader {
     let field: SpecificationField
     private let fields: [String: SpecificationField]
     private let known: Set<String>
@@ -163,12 +178,12 @@ struct FieldReader {
     }
 
     /// The field `key`; nil where it is absent or null.
-    subscript(key: String) -> SpecificationField? {
+    package subscript(key: String) -> SpecificationField? {
         precondition(known.contains(key), "\(key) is not declared")
         return fields[key]
     }
 
-    func required(_ key: String) throws(InputError) -> SpecificationField {
+    package func required(_ key: String) throws(InputError) -> SpecificationField {
         if let field = self[key] { return field }
         let path = field.path.isEmpty ? key : "\(field.path).\(key)"
         throw InputError(
@@ -189,7 +204,7 @@ struct FieldReader {
         return (given[0], field)
     }
 
-    func value<Value>(
+    package func value<Value>(
         _ key: String, default fallback: @autoclosure () -> Value,
         _ read: (SpecificationField) throws(InputError) -> Value
     ) throws(InputError) -> Value {
@@ -211,7 +226,7 @@ struct FieldReader {
         return try field.number(in: range)
     }
 
-    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, default fallback: Choice, later: [String] = []
     ) throws(InputError) -> Choice {
         guard let field = self[key] else { return fallback }

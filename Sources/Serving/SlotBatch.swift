@@ -33,9 +33,8 @@ final class SlotBatch {
     }
 
     private func begin(_ entry: Engine.Entry) {
-        // All calls that give a seed have the key of a prompt asked alone, as at the command.
         let ticket = batch.add(
-            Prompt(entry.tokens, id: Prompt.idAlone), sampling: entry.sampling,
+            Prompt(entry.tokens), sampling: entry.sampling,
             tokenizer: engine.model.tokenizer)
         let it = Running(entry: entry, unfinished: entry.sampling.samples)
         running[ticket] = it

@@ -7,6 +7,8 @@ struct CharacterSet: Sendable {
         case blank
         /// `\w`: letters, marks, decimal digits, connectors (UTS #18, as Oniguruma has it).
         case word
+        /// Characters that came with this version of Unicode or before.
+        case known(version: Int)
         case not(Item)
         case any([Item])
         case all([Item])
@@ -46,6 +48,8 @@ extension CharacterSet.Item {
                 return Categories.word.contains(category)
                     || scalar.properties.isAlphabetic && category != .none
             } ?? false
+        case .known(let version):
+            (Unicode.Scalar(code)?.properties.age?.major).map { $0 <= version } ?? false
         case .not(let item): !item.holds(code)
         case .any(let items): items.contains { $0.holds(code) }
         case .all(let items): items.allSatisfy { $0.holds(code) }

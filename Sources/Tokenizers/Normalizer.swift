@@ -28,13 +28,17 @@ struct Normalizer: Sendable {
                     $0.isASCII && !("A"..."Z" ~= $0) ? nil : $0.properties.lowercaseMapping
                 }
             case .strip(let left, let right): Self.strip(text, left: left, right: right)
-            case .stripAccents:
-                text.mapping {
-                    Categories.mark.contains(Categories($0)) && Self.isKnown($0) ? "" : nil
-                }
+            case .stripAccents: text.mapping { Self.accents.holds($0.value) ? "" : nil }
             }
         }
     }
+
+    /// Marks of Unicode 9; three characters have become marks, or letters, since.
+    private static let accents = CharacterSet(
+        .any([
+            .all([.categories(.mark), .known(version: 9), .not(.character(0x111C9))]),
+            .range(0x1CF2...0x1CF3),
+        ]))
 
     private static func replace(
         _ pattern: Pattern, by written: [UInt8], in text: AlignedText
@@ -99,7 +103,7 @@ extension Normalizer {
     /// Whether the reference implementation knows the normal forms of `scalar`: its tables, of the
     /// crate `unicode-normalization-alignments`, are those of Unicode 9.
     private static func isKnown(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.isASCII || (scalar.properties.age?.major ?? 0) <= 9
+        scalar.isASCII || CharacterSet.Item.known(version: 9).holds(scalar.value)
     }
 
     /// Appends the normal form of `text` in `range`.
@@ -128,13 +132,26 @@ extension Normalizer {
         }
     }
 
+    /// The normal form of `text`.
+    ///
+    /// Foundation takes characters apart without putting all of their marks in order (U+02DC U+0F75),
+    /// and for NFKC does not join what it has taken apart (U+FF76 U+FF9E); asked again, it does.
     private static func normalized(_ text: String, _ form: Form) -> String {
+        let first = once(text, form)
+        guard !first.utf8.elementsEqual(text.utf8) else { return text }
+        switch form {
+        case .NFC: return once(once(once(text, .NFD), .NFD), .NFC)
+        case .NFD: return once(first, .NFD)
+        case .NFKC: return once(once(once(text, .NFKD), .NFKD), .NFC)
+        case .NFKD: return once(first, .NFKD)
+        }
+    }
+
+    private static func once(_ text: String, _ form: Form) -> String {
         switch form {
         case .NFC: text.precomposedStringWithCanonicalMapping
         case .NFD: text.decomposedStringWithCanonicalMapping
-        // Foundation's own does not join what compatibility has just taken apart, such as U+FF76 U+FF9E.
-        case .NFKC:
-            text.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping
+        case .NFKC: text.precomposedStringWithCompatibilityMapping
         case .NFKD: text.decomposedStringWithCompatibilityMapping
         }
     }

@@ -110,12 +110,14 @@ extension TokenizerFile {
 }
 
 extension Pattern {
-    /// What Rust's `is_ascii_punctuation` takes, and Unicode's punctuation.
+    /// What Rust's `is_ascii_punctuation` takes, and punctuation as Unicode 8 had it, which is that of the
+    /// crate `unicode_categories`: two of its characters have become symbols and marks since.
     fileprivate static let punctuation = Pattern.character(
         CharacterSet(
             .any([
                 .range(0x21...0x2F), .range(0x3A...0x40), .range(0x5B...0x60), .range(0x7B...0x7E),
-                .categories(.punctuation),
+                .all([.categories(.punctuation), .known(version: 8)]), .character(0x166D),
+                .character(0x111C9),
             ])))
 
     fileprivate static let blank = Pattern.character(CharacterSet(.blank))

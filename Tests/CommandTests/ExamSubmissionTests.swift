@@ -41,6 +41,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("slices: [thng]", "thng"), ("reference: nowhere", "no answer to compare with"),
+        ("graders: [{type: numeric}]", "golden: row "), ("graders: [{type: json}]", "golden: row "),
+    ])
+    func `an exam that its golden set cannot give is refused before it waits`(
+        more: String, says: String
+    ) async throws {
+        try await Self.lend { place in
+            let submitted = try await place.flywheel("submit", "-", input: Self.exam(more))
+            #expect(submitted.status == 65, "\(more)")
+            #expect(submitted.error.contains(says), "\(submitted.error)")
+            #expect(try await place.flywheel("jobs", "list", "--json").json == [])
+        }
+    }
+
     @Test func `other models are pinned too, and none sits an exam twice`() async throws {
         try await Self.lend { place in
             let submitted = try await place.flywheel(

@@ -131,6 +131,22 @@ enum ImportedModel {
         }
     }
 
+    @Test func `refuses what could not be spoken to, and says what to do`() async throws {
+        try await Workplace.lend { place in
+            let folder = try ImportedModel.copy(to: place)
+            _ = try place.write("{}", to: "model/vocab.json")
+            let cut = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(cut.status == 65 && cut.error.contains("tokenizer.json"), "\(cut.error)")
+            _ = try place.write(
+                try MalformedInputs.text(of: "tokenizer.json"), to: "model/tokenizer.json")
+            _ = try place.write("{{ messages | shuffle }}", to: "model/chat_template.jinja")
+            let template = try await place.flywheel("models", "import", folder, "--name", "m")
+            #expect(template.status == 65)
+            #expect(template.error.contains("shuffle"), "\(template.error)")
+            #expect(try await place.flywheel("models", "list", "--json").json == [])
+        }
+    }
+
     @Test func `an answer with a character that text cannot hold is no reason to fail`()
         async throws
     {

@@ -56,10 +56,4 @@ extension Recorded {
             ]
         ),
     ]
-    /// A post-processor that begins every text with `<s>`.
-    static let openingTemplate = """
-        {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, \
-        {"Sequence": {"id": "A", "type_id": 0}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [1], \
-        "tokens": ["<s>"]}}}
-        """
 }

@@ -4,7 +4,9 @@ import FlywheelCore
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure this machine: medians, with what they depend on.",
-        subcommands: [BenchTrain.self, BenchTokenize.self, BenchQueue.self])
+        subcommands: [
+            BenchTrain.self, BenchTokenize.self, BenchQueue.self, BenchGateway.self,
+        ])
 }
 
 /// A named number of a measurement.

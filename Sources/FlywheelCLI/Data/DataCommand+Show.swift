@@ -32,9 +32,10 @@ extension DataCommand {
             let card =
                 if let model {
                     try await ModelOnDisk.lend(model) { folder in
-                        DatasetCard(
-                            of: read.rows,
-                            tokenizer: try Tokenizer(contentsOf: folder + "/tokenizer.json"),
+                        let tokenizer = try Tokenizer(folder: folder)
+                        return DatasetCard(
+                            of: read.rows, tokenizer: tokenizer,
+                            template: try ChatTemplate(folder: folder, tokenizer: tokenizer),
                             rowTokens: rowTokens)
                     }
                 } else {

@@ -36,7 +36,7 @@ struct DemoCommand: AsyncParsableCommand {
                 print("Using the Flywheel that is up in \(environment.home).")
                 try await demo.run()
             } else {
-                try await Household(environment, workers: 1, slots: 2).run {
+                try await Household(environment, workers: 1, slots: 2, hasGateway: false).run {
                     try await demo.run()
                 }
             }

@@ -53,9 +53,11 @@ struct ExamRows {
     /// The candidate's worst slices; all are in the view.
     private func showSlices() {
         let shown = 10
-        let slices = scorecards.filter {
-            $0["slice"] != "all" && ["passed", "refused", "examined"].contains($0.cell("verdict"))
-        }.sorted { ($0["value"]?.number ?? 0) < ($1["value"]?.number ?? 0) }
+        let examined = scorecards.filter { $0["slice"] != "all" }
+        let decided = examined.filter { ["passed", "refused"].contains($0.cell("verdict")) }
+        let slices = (decided.isEmpty ? examined : decided).sorted {
+            ($0["value"]?.number ?? 0) < ($1["value"]?.number ?? 0)
+        }
         guard !slices.isEmpty else { return }
         print()
         var table = Table(

@@ -1,5 +1,6 @@
 import Artifacts
 import Datasets
+import Evaluation
 import FlywheelCore
 import Foundation
 import Jobs
@@ -44,6 +45,7 @@ struct SubmissionResolver {
             if case .evaluate(let exam) = resolved.specification {
                 try await resolveIncumbent(of: exam, document, into: &resolved)
                 try checkModelsDiffer(document, resolved)
+                try check(exam, document, resolved)
             }
             all.append(resolved)
         }
@@ -126,6 +128,25 @@ struct SubmissionResolver {
             at: field,
             "`\(title)` has rows of shape \(shape.rawValue), from which method sft cannot learn",
             remedy: "It learns from the shapes \(learnable.joined(separator: ", ")).")
+    }
+
+    /// Sets the exam as ranks will, so that what they would refuse is refused before anything is
+    /// trained for it.
+    private func check(
+        _ exam: EvaluateSpecification, _ document: SpecificationDocument, _ resolved: Resolved
+    ) throws {
+        guard case .dataset(let digest, _)? = resolved.specification.envelope.resolved[.golden]
+        else { return }
+        do {
+            _ = try Exam(
+                try DatasetFile.rows(at: artifacts.path(of: digest), ending: .any),
+                marking: exam.marking,
+                slicing: Slicing(by: exam.slices.by, rowsMin: exam.slices.rowsMin),
+                reference: exam.reference, answerTokensMax: exam.maxTokens)
+        } catch let error as InputError {
+            let row = error.field.map { "\($0): " } ?? ""
+            throw document.error(at: "golden", row + error.problem, remedy: error.remedy)
+        }
     }
 
     // MARK: Models

@@ -51,6 +51,13 @@ struct ModelFolder {
         if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
         let isKnown = names.contains("tokenizer.json")
         let tokenizer = isKnown || ranks != nil ? try Tokenizer(folder: path) : nil
+        if let tokenizer { _ = try ChatTemplate(folder: path, tokenizer: tokenizer) }
+        if tokenizer == nil, names.contains("vocab.json") {
+            throw InputError(
+                file: path, "vocab.json and merges.txt do not say how texts are cut",
+                remedy: "Nothing was added. Save the model's tokenizer.json beside them: "
+                    + "`AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)` writes it.")
+        }
         var files: [String: Digest] = [:]
         for name in names { files[name] = try store.add(file: "\(path)/\(name)").digest }
         if isSharded {

@@ -26,10 +26,7 @@ enum ModelOnDisk {
                 try ArtifactStore(at: database.environment.artifacts)
             )
         }
-        let folder = NSTemporaryDirectory() + "flywheel-model-" + UUID().uuidString.lowercased()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try artifacts.materialize(files, at: folder)
-        return try body(folder)
+        return try body(try artifacts.folder(of: files))
     }
 
     private static func checked(_ folder: String) throws -> String {

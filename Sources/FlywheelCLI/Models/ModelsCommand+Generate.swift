@@ -44,7 +44,7 @@ extension ModelsCommand {
                     rows
                     ?? [DatasetRow(asking: prompt ?? "", inChat: template.writesConversations)]
                 let prompts = try rows.map { row in
-                    Prompt(try tokens(of: row, tokenizer, template), id: row.id)
+                    Prompt(try tokens(of: row, tokenizer, template))
                 }
                 let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
                 let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
@@ -117,7 +117,6 @@ extension ModelsCommand {
 extension DatasetRow {
     fileprivate init(asking text: String, inChat: Bool) {
         self.init(
-            inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text),
-            id: Prompt.idAlone)
+            inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text), id: "prompt")
     }
 }

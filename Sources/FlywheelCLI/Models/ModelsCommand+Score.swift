@@ -49,16 +49,28 @@ extension ModelsCommand {
             let tokenizer = try Tokenizer(folder: folder)
             let template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
             return try rows.map { row in
-                switch row.content {
-                case .text(let text): tokenizer.encodeOpened(text)
-                case .chat(let messages, let tools):
-                    tokenizer.encode(
-                        try template.render(
-                            messages, tools: tools, opensAnswer: false, isLearned: false)
-                    ).ids
-                case .completion, .tokens, .preference, .labelled:
-                    try TokenizedDocument(row, tokenizer: tokenizer, template: template).tokens
+                do {
+                    return try document(row, tokenizer, template)
+                } catch var error as InputError {
+                    error.file = input
+                    error.field = "row \(row.id)" + (error.field.map { ": \($0)" } ?? "")
+                    throw error
                 }
+            }
+        }
+
+        private func document(
+            _ row: DatasetRow, _ tokenizer: Tokenizer, _ template: ChatTemplate
+        ) throws -> [Int32] {
+            switch row.content {
+            case .text(let text): tokenizer.encodeOpened(text)
+            case .chat(let messages, let tools):
+                tokenizer.encode(
+                    try template.render(
+                        messages, tools: tools, opensAnswer: false, isLearned: false)
+                ).ids
+            case .completion, .tokens, .preference, .labelled:
+                try TokenizedDocument(row, tokenizer: tokenizer, template: template).tokens
             }
         }
 

@@ -4,7 +4,7 @@ import Generation
 
 /// How `models generate` chooses tokens: the flags of `Sampling`.
 struct SamplingOptions: ParsableArguments {
-    @Option(help: "Of the random numbers, with each row's id, sample and position.")
+    @Option(help: "Of the random numbers, with each prompt, sample and position.")
     var seed: UInt64 = 0
     @Option(help: "0 takes the most probable token.")
     var temperature = 0.0
@@ -20,9 +20,11 @@ struct SamplingOptions: ParsableArguments {
     var minP: Double?
     @Option(help: "Divide the logits of tokens in prompt or answer; 1 changes nothing.")
     var repetitionPenalty = 1.0
-    @Option(help: "Take off the logits of tokens in the answer, -2 to 2.")
+    @Option(parsing: .unconditional, help: "Take off the logits of tokens in the answer, -2 to 2.")
     var presencePenalty = 0.0
-    @Option(help: "Take off the logits of tokens for each time in the answer, -2 to 2.")
+    @Option(
+        parsing: .unconditional,
+        help: "Take off the logits of tokens for each time in the answer, -2 to 2.")
     var frequencyPenalty = 0.0
     @Option(help: ArgumentHelp("Add to a token's logit, -100 to 100.", valueName: "id=value"))
     var logitBias: [Bias] = []
@@ -63,7 +65,10 @@ struct SamplingOptions: ParsableArguments {
     }
 
     func validate() throws {
-        guard maxTokens > 0 else { throw ValidationError("--max-tokens: 1 or more.") }
+        guard 1...1_000_000 ~= maxTokens else {
+            throw ValidationError("--max-tokens: 1 to 1000000.")
+        }
+        guard 1...10_000 ~= samples else { throw ValidationError("--n: 1 to 10000.") }
         do {
             try sampling(stop: []).check()
         } catch {

@@ -16,12 +16,17 @@ struct Household: Sendable {
     var workers = 1
     /// Of each worker.
     var slots: Int?
+    /// Whether calls are relayed; where to, the environment says.
+    var hasGateway = true
     private let log: Logger
 
-    init(_ environment: Environment, workers: Int = 1, slots: Int? = nil) {
+    init(
+        _ environment: Environment, workers: Int = 1, slots: Int? = nil, hasGateway: Bool = true
+    ) {
         self.environment = environment
         self.workers = workers
         self.slots = slots
+        self.hasGateway = hasGateway
         log = environment.logger("flywheel.up")
     }
 
@@ -86,6 +91,7 @@ struct Household: Sendable {
         if !applied.isEmpty { log.info("migrated", metadata: ["count": "\(applied.count)"]) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await keep("coordinator", ["coordinator"]) }
+            if hasGateway { group.addTask { await keep("gateway", ["gateway"]) } }
             for index in 0..<workers {
                 let node =
                     "\(ProcessInfo.processInfo.hostName)" + (index == 0 ? "" : "-\(index + 1)")

@@ -38,8 +38,13 @@ extension Tokenizer {
         var found: [(Range<Int>, Int32)] = []
         func look(_ range: Range<Int>) {
             guard !range.isEmpty else { return }
-            added.forEachSection(of: bytes, in: range, parsingSpecial: true) { section, id in
+            func take(_ section: Range<Int>, _ id: Int32?) {
                 if let id, model.isSpecial[Int(id)] { found.append((section, id)) }
+            }
+            added.forEachSection(of: bytes, in: range, parsingSpecial: true) { section, id in
+                guard id == nil else { return take(section, id) }
+                added.forEachNormalizedSection(
+                    of: bytes, in: section, parsingSpecial: true, take)
             }
         }
         var done = 0

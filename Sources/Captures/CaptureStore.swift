@@ -1,0 +1,21 @@
+public import Foundation
+
+/// Where captures end up, and where gateways learn what they must know.
+public protocol CaptureStore: Sendable {
+    /// Adds `calls` in one transaction; those whose id is there already are left as they are.
+    ///
+    /// Throws `CallRefused` where the store will never take them.
+    func add(_ calls: [CapturedCall]) async throws
+    /// What counts now; nil where that is what `digest` names.
+    func state(unlike digest: String?) async throws -> GatewayState?
+    /// Makes room for the days from `day` on, for so many days.
+    func prepare(from day: Date, days: Int) async throws
+    /// Drops what is kept no longer; the names of what is gone.
+    func dropOld() async throws -> [String]
+}
+
+/// The store says that a call can never be kept: what is wrong with it.
+public struct CallRefused: Error, Sendable, CustomStringConvertible {
+    public var description: String
+    public init(_ description: String) { self.description = description }
+}

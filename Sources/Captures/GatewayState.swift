@@ -1,0 +1,128 @@
+import Crypto
+import FlywheelCore
+import Foundation
+
+/// All that a gateway knows of keys, upstreams and prices, at one moment.
+public struct GatewayState: Codable, Sendable, Equatable {
+    public struct Key: Codable, Sendable, Equatable {
+        public var name: String
+        /// SHA-256 of the secret.
+        public var hash: String
+        public var scopes: [String]
+
+        public init(name: String, hash: String, scopes: [String]) {
+            self.name = name
+            self.hash = hash
+            self.scopes = scopes
+        }
+    }
+
+    public var keys: [Key]
+    public var upstreams: [Upstream]
+    public var prices: [Price]
+    /// Of the registry, as `name@version`.
+    public var models: [String]
+    /// In hexadecimal digits.
+    public var endUserKey: String
+    /// Names this state among others.
+    public var digest: String
+
+    public init(
+        keys: [Key] = [], upstreams: [Upstream] = [], prices: [Price] = [], models: [String] = [],
+        endUserKey: String = "", digest: String = ""
+    ) {
+        self.keys = keys
+        self.upstreams = upstreams
+        self.prices = prices
+        self.models = models
+        self.endUserKey = endUserKey
+        self.digest = digest
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case keys, upstreams, prices, models, digest
+        case endUserKey = "end_user_key"
+    }
+
+    /// What stands for `person` in captures: HMAC-SHA256 under the database's key, 128 bits of it.
+    public func endUser(_ person: String) -> String {
+        let digits = Array(endUserKey.utf8)
+        let key = stride(from: 0, to: digits.count - 1, by: 2).compactMap { index in
+            UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16)
+        }
+        let code = HMAC<SHA256>.authenticationCode(
+            for: Data(person.utf8), using: SymmetricKey(data: Data(key)))
+        return code.prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
+// MARK: What a `model` means
+
+/// Where a call goes.
+public struct Destination: Sendable, Equatable {
+    public var upstream: Upstream
+    /// As the upstream knows it.
+    public var model: String
+
+    public init(upstream: Upstream, model: String) {
+        self.upstream = upstream
+        self.model = model
+    }
+}
+
+/// A `model` that leads nowhere.
+public enum UnknownModel: Error, Sendable, Equatable {
+    /// Nothing has that name; the nearest that exist.
+    case unknown(nearest: [String])
+    /// It is in the registry, and no server has it.
+    case unserved(String)
+}
+
+extension GatewayState {
+    /// What `name` means: a model of the registry, `model` of an upstream that lists it,
+    /// `upstream/model`, or whatever an upstream without a list makes of it.
+    ///
+    /// Where several upstreams list one model, the first by name has it.
+    public func resolve(_ name: String) throws(UnknownModel) -> Destination {
+        // The server of a model of ours is an upstream that lists it.
+        if let upstream = upstreams.first(where: { $0.models.contains(name) }) {
+            return Destination(upstream: upstream, model: name)
+        }
+        if isRegistered(name) { throw .unserved(name) }
+        let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
+        if parts.count == 2, let upstream = upstreams.first(where: { $0.name == parts[0] }),
+            upstream.models.isEmpty || upstream.models.contains(parts[1])
+        {
+            return Destination(upstream: upstream, model: parts[1])
+        }
+        if let any = upstreams.first(where: \.models.isEmpty) {
+            return Destination(upstream: any, model: name)
+        }
+        throw .unknown(nearest: nearestNames(to: name))
+    }
+
+    private func isRegistered(_ name: String) -> Bool {
+        name.contains("@")
+            ? models.contains(name) : models.contains { $0.hasPrefix(name + "@") }
+    }
+
+    /// Every name that a call may use, without those that need an upstream's name before them.
+    public var names: [(name: String, owner: String)] {
+        models.map { ($0, "flywheel") }
+            + upstreams.flatMap { upstream in upstream.models.map { ($0, upstream.name) } }
+    }
+
+    private func nearestNames(to name: String) -> [String] {
+        var known = Set(
+            names.map(\.name)
+                + upstreams.flatMap { upstream in
+                    upstream.models.map { "\(upstream.name)/\($0)" }
+                })
+        var near: [String] = []
+        while near.count < 3, let next = nearest(to: name, among: known.sorted()) {
+            near.append(next)
+            known.remove(next)
+        }
+        return near
+    }
+}

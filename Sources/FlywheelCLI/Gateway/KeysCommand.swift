@@ -1,0 +1,86 @@
+import ArgumentParser
+import FlywheelCore
+import Foundation
+import Stores
+
+struct KeysCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys", abstract: "Who may call the gateway.",
+        subcommands: [Create.self, List.self, Revoke.self])
+
+    struct Create: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a key and print it, this once; only its digest is kept.")
+
+        @Option(help: "What to call it.") var name: String
+        @Option(parsing: .singleValue, help: "What it may do: chat, feedback; repeat for several.")
+        var scope: [String] = []
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let known = ["chat", "feedback"]
+            for name in scope where !known.contains(name) {
+                throw InputError(
+                    field: "--scope", "`\(name)` is none of \(known.joined(separator: ", "))",
+                    remedy: nearest(to: name, among: known).map { "Did you mean `\($0)`?" }
+                        ?? "Nothing was created.")
+            }
+            let scopes = scope.isEmpty ? known : scope
+            let secret = Self.secret()
+            try await database.book.addKey(
+                named: name, hash: Digest(of: secret), hint: String(secret.prefix(7)),
+                scopes: scopes)
+            output.print(["name": .string(name), "key": .string(secret)]) {
+                Swift.print(secret)
+                if Terminal.output.isInteractive {
+                    Terminal.note("Keep it: it is not shown again.")
+                }
+            }
+        }
+
+        /// `fw-` and 256 bits of chance, in the letters of base64url.
+        private static func secret() -> String {
+            var numbers = SystemRandomNumberGenerator()
+            let bytes = (0..<32).map { _ in UInt8.random(in: 0 ... .max, using: &numbers) }
+            return "fw-"
+                + Data(bytes).base64EncodedString().replacing("+", with: "-")
+                .replacing("/", with: "_").replacing("=", with: "")
+        }
+    }
+
+    struct List: DatabaseCommand {
+        static let configuration = CommandConfiguration(abstract: "List keys.")
+        @OptionGroup var output: OutputOptions
+
+        func run(on database: Database) async throws {
+            let rows = try await database.book.keys()
+            output.print(.array(rows)) {
+                var table = Table(
+                    .text("NAME"), .text("KEY"), .text("SCOPES"), .number("AGE"), .text("BY"),
+                    .text("STATE"))
+                for row in rows {
+                    table.add(
+                        row.cell("name"), row.cell("hint") + "…",
+                        (row["scopes"]?.array ?? []).compactMap(\.string).joined(separator: ", "),
+                        row.span(from: "created_at"), row.cell("created_by"),
+                        row["revoked_at"] == .null ? "in use" : "revoked")
+                }
+                table.show()
+            }
+        }
+    }
+
+    struct Revoke: DatabaseCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End a key; gateways refuse it within seconds.")
+        @Argument var names: [String]
+
+        func run(on database: Database) async throws {
+            for name in names { try await database.book.revokeKey(named: name) }
+        }
+    }
+}
+
+extension Database {
+    var book: GatewayBook { GatewayBook(pool) }
+}

@@ -1,0 +1,94 @@
+import Captures
+import FlywheelCore
+import Foundation
+import HTTPTypes
+
+/// One call while it is being answered.
+struct Call: Sendable {
+    let id: UUID
+    let began: ContinuousClock.Instant
+    let request: ChatRequest
+    let caller: Caller
+    let destination: Destination
+    let state: GatewayState
+
+    /// What was waited for that is not ours: the upstream, and the wire to it.
+    var waited = Duration.zero
+    var firstByteAt: ContinuousClock.Instant?
+    var retries = 0
+    var upstreamRequestID: String?
+
+    /// What of the time so far was the gateway's own.
+    var overhead: Duration { max(.zero, .now - began - waited) }
+
+    /// Counts the time that `body` takes as the upstream's.
+    mutating func waiting<Output>(_ body: () async throws -> Output) async rethrows -> Output {
+        let start = ContinuousClock.now
+        defer { waited += .now - start }
+        return try await body()
+    }
+
+    /// The headers that every reply carries.
+    func headers() -> HTTPFields {
+        var fields: HTTPFields = [:]
+        fields[.requestID] = id.text
+        fields[.overhead] = Self.text(overhead.inMilliseconds)
+        return fields
+    }
+
+    static func text(_ milliseconds: Double) -> String {
+        String(format: "%.3f", milliseconds)
+    }
+}
+
+/// How a call ended, for its capture.
+struct Ending: Sendable {
+    var status: Capture.Status
+    var httpStatus: Int
+    var error: String?
+    /// The answer as JSON; nil where there was none.
+    var response: [UInt8]?
+    var responseID: String?
+    var finishReason: String?
+    var usage = Usage()
+    var isStreamed = false
+
+    init(_ status: Capture.Status, httpStatus: Int, error: String? = nil) {
+        self.status = status
+        self.httpStatus = httpStatus
+        self.error = error
+    }
+
+    /// An answer in one piece.
+    init(whole body: [UInt8], httpStatus: Int) {
+        let isFine = 200..<300 ~= httpStatus
+        self.init(isFine ? .ok : .failed, httpStatus: httpStatus)
+        guard let json = try? JSONValue(parsing: body) else {
+            response = Array(JSONValue.string(String(decoding: body, as: UTF8.self)).canonical.utf8)
+            if isFine { status = .partial }
+            error = error ?? "not_json"
+            return
+        }
+        response = body
+        responseID = json["id"]?.string
+        finishReason = json["choices"]?[0]?["finish_reason"]?.string
+        usage = Usage(json["usage"] ?? .null)
+        if let problem = json["error"], problem != .null { error = Self.code(of: problem) }
+    }
+
+    /// The shortest name that an error has.
+    static func code(of error: JSONValue) -> String {
+        let text = error["code"]?.string ?? error["type"]?.string ?? error["message"]?.string
+        return String((text ?? "error").prefix(200))
+    }
+}
+
+extension HTTPField.Name {
+    static let requestID = named("x-request-id")
+    static let overhead = named("x-flywheel-overhead-ms")
+
+    static func named(_ name: String) -> Self {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header") }
+        return name
+    }
+}

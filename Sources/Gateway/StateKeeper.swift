@@ -1,0 +1,99 @@
+import Captures
+import FlywheelCore
+import Logging
+import Synchronization
+
+/// What the database says of keys, upstreams and prices, never more than seconds old while it can be
+/// asked; the last answer counts for as long as it cannot.
+final class StateKeeper: Sendable {
+    private struct Known {
+        var state: GatewayState?
+        var askedAt: ContinuousClock.Instant?
+        var failingSince: ContinuousClock.Instant?
+    }
+
+    private let store: any CaptureStore
+    private let fallback: Upstream?
+    private let logger: Logger
+    private let known = Mutex(Known())
+    private let turn = Turn()
+
+    init(store: any CaptureStore, fallback: Upstream?, logger: Logger) {
+        self.store = store
+        self.fallback = fallback
+        self.logger = logger
+    }
+
+    /// The newest; nil until the database has been reached once.
+    var state: GatewayState? { known.withLock(\.state) }
+
+    /// How long the database has not been reached; nil while it is.
+    var outage: Duration? { known.withLock { $0.failingSince.map { .now - $0 } } }
+
+    /// Asks every second until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            await refresh(ifOlderThan: .zero)
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Asks now, unless somebody asked within `age`: a stranger's key must not become a query each.
+    func refresh(ifOlderThan age: Duration) async {
+        await turn.take {
+            let (digest, askedAt) = self.known.withLock { ($0.state?.digest, $0.askedAt) }
+            if let askedAt, .now - askedAt < age { return }
+            await self.ask(digest)
+        }
+    }
+
+    private func ask(_ digest: String?) async {
+        do {
+            let newer = try await store.state(unlike: digest)
+            known.withLock { known in
+                known.askedAt = .now
+                known.failingSince = nil
+                if let newer { known.state = newer.with(fallback) }
+            }
+        } catch is CancellationError {
+        } catch {
+            let isNews = known.withLock { known in
+                known.askedAt = .now
+                defer { known.failingSince = known.failingSince ?? .now }
+                return known.failingSince == nil
+            }
+            if isNews {
+                logger.error(
+                    "the database does not answer; what it said last counts on",
+                    metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
+
+/// Lets one in at a time.
+private actor Turn {
+    private var last: Task<Void, Never>?
+
+    func take(_ body: @escaping @Sendable () async -> Void) async {
+        let before = last
+        let mine = Task {
+            await before?.value
+            await body()
+        }
+        last = mine
+        await mine.value
+    }
+}
+
+extension GatewayState {
+    /// With an upstream for whatever no other answers to, unless the book has one of its name.
+    fileprivate func with(_ fallback: Upstream?) -> Self {
+        guard let fallback, !upstreams.contains(where: { $0.name == fallback.name }) else {
+            return self
+        }
+        var copy = self
+        copy.upstreams.append(fallback)
+        return copy
+    }
+}
