@@ -67,7 +67,7 @@ let package = Package(
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "FlywheelCore", .argumentParser, .logging, .yams,
+                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
                 .hummingbird,
                 .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
@@ -83,6 +83,12 @@ let package = Package(
         // Services.
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
         module("Workers", ["Jobs", "Artifacts", "Processes", "FlywheelCore", .logging]),
+        module(
+            "Serving",
+            [
+                "Generation", "Datasets", "Models", "Tokenizers", "Tensors", "FlywheelCore",
+                .hummingbird, .httpTypes, .nioCore, .lifecycle, .unixSignals, .logging,
+            ]),
 
         module(
             "Gateway",
@@ -200,6 +206,13 @@ let package = Package(
             [
                 "Stores", "EmbeddedPostgres", "Postgres", "Processes", "Jobs", "FlywheelCore",
                 "TestSupport", .logging,
+            ]),
+        tests(
+            "ServingTests",
+            [
+                "Serving", "Generation", "Models", "Tokenizers", "Tensors", "Processes",
+                "FlywheelCore",
+                "TestSupport", .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),
     ]

@@ -13,7 +13,7 @@ import Foundation
         version: flywheelVersion,
         subcommands: [
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-            GatewayCommand.self, KeysCommand.self, UpstreamsCommand.self,
+            GatewayCommand.self, ServeCommand.self, KeysCommand.self, UpstreamsCommand.self,
             SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,

@@ -1,12 +1,33 @@
 import Models
 import Tokenizers
 
-/// One answer on its way.
-struct Answering {
+/// What is asked for: answers to one prompt.
+///
+/// `ticket` is what the batch calls it; the samples of one request read its prompt once.
+final class GenerationRequest {
+    let ticket: Int
     let prompt: Prompt
-    let place: AnsweringQueue.Place
+    let sampling: Sampling
+    let tokenizer: Tokenizer?
     /// Tokens of prompt and answer together, at most.
     let tokensMax: Int
+
+    init(
+        ticket: Int, _ prompt: Prompt, _ sampling: Sampling, _ tokenizer: Tokenizer?,
+        tokensMax: Int
+    ) {
+        self.ticket = ticket
+        self.prompt = prompt
+        self.sampling = sampling
+        self.tokenizer = tokenizer
+        self.tokensMax = tokensMax
+    }
+}
+
+/// One answer on its way.
+struct Answering {
+    let request: GenerationRequest
+    let sample: Int
     /// Tokens that the cache does not hold yet.
     var pending: ArraySlice<Int32>
     let cache: LlamaCache
@@ -15,55 +36,61 @@ struct Answering {
     var answer = Completion(tokens: [], logProbabilities: [], finish: .length)
     var isFinished: Bool
 
-    /// The answer to `prompt`; where another sample has read it, the cache is copied but for the last
-    /// token, whose logits are wanted.
-    init(
-        _ prompt: Prompt, at place: AnsweringQueue.Place, tokensMax: Int,
-        _ configuration: LlamaConfiguration, text: AnswerText?
-    ) {
-        self.prompt = prompt
-        self.place = place
-        self.tokensMax = tokensMax
-        self.text = text
-        history = TokenHistory(prompt: prompt.tokens)
-        isFinished = tokensMax <= prompt.tokens.count
+    /// The answer at `place`; where another sample has read the prompt, the cache is copied but for the
+    /// last token, whose logits are wanted.
+    init(at place: AnsweringQueue.Place, _ configuration: LlamaConfiguration) {
+        request = place.request
+        sample = place.sample
+        text = request.tokenizer.map { AnswerText($0, stops: place.request.sampling.stopTexts) }
+        let tokens = request.prompt.tokens
+        history = TokenHistory(prompt: request.sampling.penalizes ? tokens : [])
+        isFinished = request.tokensMax <= tokens.count
         if let other = place.readBy, !isFinished {
-            cache = LlamaCache(copying: other, first: prompt.tokens.count - 1)
-            pending = prompt.tokens.suffix(1)
+            cache = LlamaCache(copying: other, first: tokens.count - 1)
+            pending = tokens.suffix(1)
         } else {
-            cache = LlamaCache(configuration, tokensMax: isFinished ? 0 : tokensMax)
-            pending = prompt.tokens[...]
+            cache = LlamaCache(configuration, tokensMax: isFinished ? 0 : request.tokensMax)
+            pending = tokens[...]
         }
+    }
+
+    /// Ends the answer; the last of its text.
+    mutating func finish() -> String {
+        let rest = text?.finish() ?? ""
+        answer.text = text?.string
+        isFinished = true
+        return rest
     }
 }
 
-/// Who is answered next: prompts in their order, and before them the other samples of those that have
+/// Who is answered next: requests in their order, and before them the other samples of those that have
 /// been read.
 struct AnsweringQueue {
-    /// Which sample of which prompt, and whose cache has the prompt already.
+    /// Which sample of which request, and whose cache has the prompt already.
     struct Place {
-        var prompt: Int
+        let request: GenerationRequest
         var sample = 0
         var readBy: LlamaCache?
     }
 
-    private let samples: Int
-    private var prompts: Range<Int>
+    private var requests: ArraySlice<GenerationRequest> = []
     /// Prompts that were read, at the first of their samples that are to come.
     private var followed: [Place] = []
 
-    init(prompts: Int, samples: Int) {
-        self.prompts = 0..<prompts
-        self.samples = samples
+    mutating func add(_ request: GenerationRequest) { requests.append(request) }
+
+    mutating func remove(_ ticket: Int) {
+        requests.removeAll { $0.ticket == ticket }
+        followed.removeAll { $0.request.ticket == ticket }
     }
 
     mutating func pop() -> Place? {
         guard let place = followed.popLast() else {
-            return prompts.popFirst().map { Place(prompt: $0) }
+            return requests.popFirst().map { Place(request: $0) }
         }
-        if place.sample + 1 < samples {
+        if place.sample + 1 < place.request.sampling.samples {
             followed.append(
-                Place(prompt: place.prompt, sample: place.sample + 1, readBy: place.readBy))
+                Place(request: place.request, sample: place.sample + 1, readBy: place.readBy))
         }
         return place
     }
@@ -73,7 +100,7 @@ struct AnsweringQueue {
     /// Once the first sample of a prompt has its first token, or can have none, the others may begin.
     mutating func follow(_ it: Answering) {
         let isRead = it.answer.tokens.count == 1 || it.isFinished && it.answer.tokens.isEmpty
-        guard samples > 1, it.place.sample == 0, isRead else { return }
-        followed.append(Place(prompt: it.place.prompt, sample: 1, readBy: it.cache))
+        guard it.request.sampling.samples > 1, it.sample == 0, isRead else { return }
+        followed.append(Place(request: it.request, sample: 1, readBy: it.cache))
     }
 }

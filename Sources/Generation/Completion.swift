@@ -1,3 +1,5 @@
+import FlywheelCore
+
 /// What a model wrote after a prompt.
 public struct Completion: Sendable, Equatable {
     public enum Finish: String, Sendable {
@@ -43,5 +45,12 @@ public struct Prompt: Sendable, Equatable {
     public init(_ tokens: [Int32], key: UInt64) {
         self.tokens = tokens
         self.key = key
+    }
+
+    /// With a key of the tokens' own, the first eight bytes of the SHA-256 of their ids: so the answers
+    /// depend on nothing around the prompt.
+    public init(_ tokens: [Int32]) {
+        let digest = Digest(of: tokens.map(String.init).joined(separator: " "))
+        self.init(tokens, key: UInt64(digest.hex.prefix(16), radix: 16) ?? 0)
     }
 }

@@ -1,6 +1,5 @@
 public import FlywheelCore
 public import Models
-import Tensors
 public import Tokenizers
 
 /// Continues prompts, many at a time; an answer does not depend on who else is in the batch.
@@ -43,75 +42,26 @@ public final class Generator {
         _ prompts: [Prompt], sampling: Sampling, tokenizer: Tokenizer? = nil,
         stream: Stream? = nil
     ) throws(InputError) -> [[Completion]] {
-        try check(sampling, hasTokenizer: tokenizer != nil)
-        for (index, prompt) in prompts.enumerated() { try check(prompt.tokens, index) }
-        let longest = prompts.map { length($0, sampling) }.max() ?? 0
-        let passes = GeneratorPasses(
-            LlamaDecoder(model, rowTokensMax: rowTokensMax, positionsMax: max(longest, 1)),
-            sampling, stream)
-        var queue = AnsweringQueue(prompts: prompts.count, samples: sampling.samples)
-        var active: [Answering] = []
+        let batch = GenerationBatch(
+            model: model, rowTokensMax: rowTokensMax, sequencesMax: sequencesMax,
+            positionsMax: prompts.map { $0.tokens.count + sampling.maxTokens }.max() ?? 1)
+        try batch.check(sampling, hasTokenizer: tokenizer != nil)
+        for (index, prompt) in prompts.enumerated() {
+            try batch.check(prompt.tokens, field: "prompts[\(index)]")
+        }
         var answers: [[Completion?]] = prompts.map { _ in
             Array(repeating: nil, count: sampling.samples)
         }
-        while true {
-            while active.count < sequencesMax, let place = queue.pop() {
-                let prompt = prompts[place.prompt]
-                active.append(
-                    Answering(
-                        prompt, at: place, tokensMax: length(prompt, sampling),
-                        model.configuration,
-                        text: tokenizer.map { AnswerText($0, stops: sampling.stopTexts) }))
-            }
-            if active.isEmpty { break }
-            passes.advance(&active)
-            for it in active {
-                queue.follow(it)
-                if it.isFinished {
-                    answers[it.place.prompt][it.place.sample] = passes.completion(of: it)
+        for prompt in prompts { batch.add(prompt, sampling: sampling, tokenizer: tokenizer) }
+        while !batch.isEmpty {
+            // Tickets are counted from 0: here they are the prompts' indices.
+            batch.advance { step in
+                if !step.text.isEmpty { stream?(step.ticket, step.sample, step.text) }
+                if let completion = step.completion {
+                    answers[step.ticket][step.sample] = completion
                 }
             }
-            active.removeAll(where: \.isFinished)
         }
         return answers.map { $0.compactMap(\.self) }
-    }
-
-    /// Tokens of prompt and answer together, at most.
-    private func length(_ prompt: Prompt, _ sampling: Sampling) -> Int {
-        min(prompt.tokens.count + sampling.maxTokens, model.configuration.positionsMax)
-    }
-
-    private func check(_ sampling: Sampling, hasTokenizer: Bool) throws(InputError) {
-        try sampling.check()
-        let vocabulary = model.configuration.vocabulary
-        if let id = sampling.logitBias.keys.filter({ $0 < 0 || $0 >= vocabulary }).min() {
-            throw InputError(
-                field: "logitBias", "\(id) is no id of a vocabulary of \(vocabulary)",
-                remedy: "Nothing was generated.")
-        }
-        if !sampling.stopTexts.isEmpty, !hasTokenizer {
-            throw InputError(
-                field: "stopTexts", "without a tokenizer there is no text to find them in",
-                remedy: "Nothing was generated. Give ids of stop tokens, or a tokenizer.")
-        }
-    }
-
-    private func check(_ prompt: [Int32], _ index: Int) throws(InputError) {
-        let configuration = model.configuration
-        let remedy = "Nothing was generated."
-        if prompt.isEmpty {
-            throw InputError(field: "prompts[\(index)]", "the prompt has no tokens", remedy: remedy)
-        }
-        if prompt.count > configuration.positionsMax {
-            throw InputError(
-                field: "prompts[\(index)]",
-                "\(prompt.count) tokens are more than the model's \(configuration.positionsMax) positions",
-                remedy: remedy + " Shorten the prompt.")
-        }
-        if let id = prompt.first(where: { $0 < 0 || $0 >= configuration.vocabulary }) {
-            throw InputError(
-                field: "prompts[\(index)]",
-                "\(id) is no id of a vocabulary of \(configuration.vocabulary)", remedy: remedy)
-        }
     }
 }

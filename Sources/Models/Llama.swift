@@ -36,6 +36,27 @@ public import Tensors
                 theta: configuration.ropeTheta))
     }
 
+    /// A model over the parameters of `other`, in whose memory they stay, for another thread.
+    ///
+    /// Both may compute at once as long as nobody changes the parameters.
+    public init(sharing other: Llama, rowTokensMax: Int) {
+        configuration = other.configuration
+        self.rowTokensMax = rowTokensMax
+        layout = other.layout
+        parameterArena = other.parameterArena
+        unsafe parameters = other.parameters
+        operations = CPUOperations()
+        weights = other.weights
+        stack = DecoderStack(
+            configuration: configuration, operations: operations, weights: weights,
+            activations: LlamaActivations(
+                configuration, rowTokensMax: rowTokensMax, documentTokensMax: rowTokensMax,
+                isTraining: false),
+            rotary: RotaryTable(
+                positions: rowTokensMax, headDimension: configuration.headDimension,
+                theta: configuration.ropeTheta))
+    }
+
     /// Fills the parameters from `seed` as transformers' initialiser does (normal, `initializerRange`;
     /// norms 1), by a counter-based generator: a function of seed, tensor and element.
     public func initialize(seed: UInt64) {

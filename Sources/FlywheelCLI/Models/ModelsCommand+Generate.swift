@@ -44,8 +44,7 @@ extension ModelsCommand {
                     rows
                     ?? [DatasetRow(asking: prompt ?? "", inChat: template.writesConversations)]
                 let prompts = try rows.map { row in
-                    let tokens = try tokens(of: row, tokenizer, template)
-                    return Prompt(tokens, key: tokens.promptKey)
+                    Prompt(try tokens(of: row, tokenizer, template))
                 }
                 let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
                 let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
@@ -119,13 +118,5 @@ extension DatasetRow {
     fileprivate init(asking text: String, inChat: Bool) {
         self.init(
             inChat ? .chat([ChatMessage(role: .user, content: text)]) : .text(text), id: "prompt")
-    }
-}
-
-extension [Int32] {
-    /// Of the prompt itself, so that its answers depend on nothing around it: the first eight bytes of
-    /// the SHA-256 of its ids.
-    fileprivate var promptKey: UInt64 {
-        UInt64(Digest(of: map(String.init).joined(separator: " ")).hex.prefix(16), radix: 16) ?? 0
     }
 }

@@ -2,27 +2,24 @@ import Models
 import Tensors
 import Tokenizers
 
-/// The passes of one `generate`: tokens in, logits out, a token chosen from each row of them.
-final class GeneratorPasses {
+/// The passes of a batch: tokens in, logits out, a token chosen from each row of them.
+final class GenerationPasses {
     private let decoder: LlamaDecoder
-    private let sampling: Sampling
-    private let stream: Generator.Stream?
     /// A row of logits to work on, since the back end computes in memory of its own.
     private let arena: Arena
     private let scratch: Tensor
 
-    init(_ decoder: LlamaDecoder, _ sampling: Sampling, _ stream: Generator.Stream?) {
+    init(_ decoder: LlamaDecoder) {
         self.decoder = decoder
-        self.sampling = sampling
-        self.stream = stream
         var plan = ArenaPlan()
         let place = plan.add(rows: 1, columns: decoder.model.configuration.vocabulary)
         arena = Arena(plan)
         scratch = arena[place]
     }
 
-    /// One pass: those who answer go first, then prompts, as far as there is room.
-    func advance(_ active: inout [Answering]) {
+    /// One pass, whose tokens are told to `body`: those who answer go first, then prompts, as far as
+    /// there is room.
+    func advance(_ active: inout [Answering], _ body: (GenerationStep) -> Void) {
         var room = decoder.rowTokensMax
         var continuations: [LlamaDecoder.Continuation] = []
         var scored: [Int] = []
@@ -43,17 +40,7 @@ final class GeneratorPasses {
         decoder.advance(continuations) { rows, logits in
             choices += choose(scored[rows].map { active[$0] }, logits)
         }
-        for (slot, choice) in zip(scored, choices) { extend(&active[slot], by: choice) }
-    }
-
-    /// The answer of one that is finished.
-    func completion(of done: Answering) -> Completion {
-        var done = done
-        if let rest = done.text?.finish(), !rest.isEmpty {
-            stream?(done.place.prompt, done.place.sample, rest)
-        }
-        done.answer.text = done.text?.string
-        return done.answer
+        for (slot, choice) in zip(scored, choices) { body(extend(&active[slot], by: choice)) }
     }
 
     private struct Choice {
@@ -65,11 +52,14 @@ final class GeneratorPasses {
     /// A token for each row of logits, which are overwritten.
     private func choose(_ asked: [Answering], _ logits: Tensor) -> [Choice] {
         let operations = decoder.model.operations
+        let isPlain = asked.allSatisfy {
+            $0.request.sampling.temperature == 0 && !$0.request.sampling.adjusts
+        }
         let tokens =
-            sampling.temperature > 0 || sampling.adjusts
-            ? asked.enumerated().map { choose($1, logits.rows($0..<$0 + 1)) }
-            : operations.argmax(logits)
-        let (best, values) = alternatives(logits, tokens)
+            isPlain
+            ? operations.argmax(logits)
+            : asked.enumerated().map { choose($1, logits.rows($0..<$0 + 1)) }
+        let (best, values) = alternatives(asked, logits, tokens)
         let scores = operations.logProbabilities(logits, targets: tokens, u: nil)
         return tokens.indices.map { row in
             // What a target's logit exceeds its log-probability by is the same for all of the row.
@@ -87,19 +77,20 @@ final class GeneratorPasses {
 
     /// The largest logits of each row, as many as are asked for, and that of the row's token.
     private func alternatives(
-        _ logits: Tensor, _ tokens: [Int32]
+        _ asked: [Answering], _ logits: Tensor, _ tokens: [Int32]
     ) -> (best: [[(token: Int32, logit: Float)]], values: [Float]) {
         var best: [[(token: Int32, logit: Float)]] = []
         var values: [Float] = []
         for (row, token) in tokens.enumerated() {
             unsafe values.append(logits.row(row)[Int(token)])
-            guard sampling.topLogprobs > 0 else {
+            let count = asked[row].request.sampling.topLogprobs
+            guard count > 0 else {
                 best.append([])
                 continue
             }
             let own = unsafe Array(logits.row(row))
             best.append(
-                own.largest(sampling.topLogprobs).map { (token: Int32($0), logit: own[$0]) })
+                own.largest(count).map { (token: Int32($0), logit: own[$0]) })
         }
         return (best, values)
     }
@@ -107,6 +98,7 @@ final class GeneratorPasses {
     /// A token from one row of logits.
     private func choose(_ asked: Answering, _ logits: Tensor) -> Int32 {
         let operations = decoder.model.operations
+        let sampling = asked.request.sampling
         scratch.copy(logits)
         if sampling.adjusts {
             var adjusted = unsafe Array(scratch.row(0))
@@ -116,26 +108,28 @@ final class GeneratorPasses {
         guard sampling.temperature > 0 else { return operations.argmax(scratch)[0] }
         operations.softmax(scratch, scale: Float(1 / sampling.temperature))
         let u = sampling.uniform(
-            prompt: asked.prompt.key, sample: asked.place.sample,
+            prompt: asked.request.prompt.key, sample: asked.sample,
             position: asked.answer.tokens.count)
         return unsafe sampling.choose(Array(scratch.row(0)), u)
     }
 
-    private func extend(_ asked: inout Answering, by choice: Choice) {
+    private func extend(_ asked: inout Answering, by choice: Choice) -> GenerationStep {
+        let sampling = asked.request.sampling
         asked.answer.tokens.append(choice.token)
         asked.answer.logProbabilities.append(choice.score)
         if sampling.topLogprobs > 0 { asked.answer.alternatives.append(choice.alternatives) }
         asked.pending = [choice.token]
         if sampling.penalizes { asked.history.append(choice.token) }
         let isStopToken = sampling.stop.contains(choice.token)
-        if !isStopToken, let piece = asked.text?.append(choice.token), !piece.isEmpty {
-            stream?(asked.place.prompt, asked.place.sample, piece)
+        var step = GenerationStep(ticket: asked.request.ticket, sample: asked.sample)
+        step.choice = .init(token: choice.token, logProbability: choice.score)
+        step.alternatives = choice.alternatives
+        if !isStopToken { step.text = asked.text?.append(choice.token) ?? "" }
+        if isStopToken || asked.text?.isStopped == true { asked.answer.finish = .stop }
+        if asked.answer.finish == .stop || asked.cache.tokens + 1 >= asked.request.tokensMax {
+            step.text += asked.finish()
+            step.completion = asked.answer
         }
-        if isStopToken || asked.text?.isStopped == true {
-            asked.answer.finish = .stop
-            asked.isFinished = true
-        } else if asked.cache.tokens + 1 >= asked.tokensMax {
-            asked.isFinished = true
-        }
+        return step
     }
 }
