@@ -142,7 +142,19 @@ final class RunningGateway: Sendable {
             request.body = .bytes(ByteBuffer(string: body))
             request.headers.add(name: "content-type", value: "application/json")
         }
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        for (name, value) in headers {
+            request.headers.replaceOrAdd(name: name, value: value)
+        }
+        return try await answer(to: request)
+    }
+
+    func options(_ path: String) async throws -> Answer {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = .OPTIONS
+        return try await answer(to: request)
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws -> Answer {
         let response = try await Self.client.execute(request, timeout: .seconds(60))
         let text = try await response.body.collect(upTo: 64 << 20)
         return Answer(
