@@ -97,6 +97,10 @@ let package = Package(
                 .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
+        module(
+            "Labelling",
+            ["Captures", "FlywheelCore", .asyncHTTPClient, .nioCore, .nioHTTP1]),
+
         // Adapters.
         module(
             "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
@@ -181,9 +185,16 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
+                "Gateway", "Labelling", "Captures", "Stores", "EmbeddedPostgres", "Postgres",
+                "Processes",
                 "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
+            ]),
+        tests(
+            "LabellingTests",
+            [
+                "Labelling", "Captures", "FlywheelCore", "TestSupport", .hummingbird, .httpTypes,
+                .nioCore, .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(
