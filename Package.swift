@@ -62,9 +62,9 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Tasks", "Captures", "Stores",
+                "Coordination", "Workers", "Gateway", "Labelling", "Tasks", "Captures", "Stores",
                 "EmbeddedPostgres", "Postgres", "Jobs",
-                "Evaluation",
+                "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
                 "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
@@ -104,7 +104,10 @@ let package = Package(
         // Adapters.
         module(
             "Stores",
-            ["Tasks", "Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+            [
+                "Tasks", "Captures", "Jobs", "Graders", "Postgres", "CMigrations", "FlywheelCore",
+                .logging,
+            ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
@@ -121,7 +124,7 @@ let package = Package(
         module(
             "Evaluation",
             [
-                "Graders", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
+                "Graders", "Jobs", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
         module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),

@@ -51,6 +51,9 @@ static const unsigned char m0015[] = {
 static const unsigned char m0016[] = {
 #embed "../../migrations/0016_retention.sql"
 };
+static const unsigned char m0017[] = {
+#embed "../../migrations/0017_judges.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -71,6 +74,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0014, "0014_tasks.sql"),
     MIGRATION(m0015, "0015_feedback.sql"),
     MIGRATION(m0016, "0016_retention.sql"),
+    MIGRATION(m0017, "0017_judges.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -13,7 +13,7 @@ extension TaskSpecification {
             "signals": .object(
                 Dictionary(
                     uniqueKeysWithValues: signals.map { ($0.key.rawValue, $0.value.json) })),
-            "graders": .array(marking.graders.map(\.json)), "slices": slices.json,
+            "graders": marking.json, "slices": slices.json,
             "gate": gate.json,
             "route": ["fallback": fallsBack ? "generalist" : "none"],
             "sources": [
