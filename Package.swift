@@ -62,8 +62,8 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
-                "Postgres", "Jobs",
+                "Coordination", "Workers", "Gateway", "Captures", "Curation", "Stores",
+                "EmbeddedPostgres", "Postgres", "Jobs",
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
@@ -99,13 +99,17 @@ let package = Package(
 
         // Adapters.
         module(
-            "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+            "Stores",
+            [
+                "Captures", "Curation", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging,
+            ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
         module("Jobs", ["Graders", "FlywheelCore", .yams]),
         module("Graders", ["FlywheelCore"]),
         module("Captures", ["Jobs", "FlywheelCore", .crypto]),
+        module("Curation", ["Datasets", "Tokenizers", "FlywheelCore"]),
         module(
             "Training",
             [
@@ -178,6 +182,8 @@ let package = Package(
                 "TestSupport",
             ]),
         tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
+        tests(
+            "CurationTests", ["Curation", "Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests(
             "GatewayTests",
             [

@@ -26,10 +26,19 @@ extension DataCommand {
         var name: String
         @Flag(help: "For examinations alone: nothing may train on it.")
         var golden = false
+        @Flag(help: "Leave out rows that are copies, exact or near, of golden ones.")
+        var withoutGolden = false
         @OptionGroup var output: OutputOptions
 
+        func validate() throws {
+            guard !golden || !withoutGolden else {
+                throw ValidationError("--golden and --without-golden exclude each other.")
+            }
+        }
+
         func run(on database: Database) async throws {
-            let record = try await database.importDataset(files, name: name, isGolden: golden)
+            let record = try await database.importDataset(
+                files, name: name, isGolden: golden, withoutGolden: withoutGolden)
             try output.print(try JSONValue(encoding: record)) {
                 print(
                     Terminal.output.isInteractive
@@ -74,20 +83,29 @@ extension DataCommand {
 
 extension Database {
     /// Adds the rows of `files` as a dataset, after reading and checking every one.
+    ///
+    /// - Parameter withoutGolden: leaves out rows that are copies of golden ones, and says how many.
     func importDataset(
-        _ files: [String], name: String, isGolden: Bool
+        _ files: [String], name: String, isGolden: Bool, withoutGolden: Bool = false
     ) async throws -> DatasetRecord {
         guard SpecificationName.isValid(name) else {
             throw InputError(
                 field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
         }
-        let rows = try DatasetFile.rows(
+        var rows = try DatasetFile.rows(
             of: files.map { file in
                 file == "-"
                     ? ("standard input", Array(FileHandle.standardInput.readDataToEndOfFile()))
                     : (file, try DatasetFile.text(at: file))
             }, ending: .any)
         if isGolden { try Self.checkNames(rows) }
+        if withoutGolden {
+            let (kept, left) = try await GoldenGuard(self).without(rows)
+            rows = kept
+            if left > 0 {
+                Terminal.note("\(left) rows are copies of golden ones and were left out.")
+            }
+        }
         let artifacts = try ArtifactStore(at: environment.artifacts)
         let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(rows))
         let record = try await registry.add(
