@@ -62,7 +62,7 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Captures", "Curation", "Stores",
+                "Coordination", "Workers", "Gateway", "Tasks", "Captures", "Curation", "Stores",
                 "EmbeddedPostgres", "Postgres", "Jobs",
                 "Evaluation",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
@@ -93,15 +93,16 @@ let package = Package(
         module(
             "Gateway",
             [
-                "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
-                .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
+                "Tasks", "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes,
+                .nioCore, .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
         // Adapters.
         module(
             "Stores",
             [
-                "Captures", "Curation", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging,
+                "Tasks", "Captures", "Curation", "Jobs", "Postgres", "CMigrations", "FlywheelCore",
+                .logging,
             ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
@@ -110,6 +111,7 @@ let package = Package(
         module("Graders", ["FlywheelCore"]),
         module("Captures", ["Jobs", "FlywheelCore", .crypto]),
         module("Curation", ["Datasets", "Tokenizers", "FlywheelCore"]),
+        module("Tasks", ["Captures", "Jobs", "Graders", "FlywheelCore"]),
         module(
             "Training",
             [
@@ -185,10 +187,14 @@ let package = Package(
         tests(
             "CurationTests", ["Curation", "Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests(
+            "TasksTests",
+            ["Tasks", "Captures", "Stores", "Jobs", "Postgres", "FlywheelCore", "TestSupport"]),
+        tests(
             "GatewayTests",
             [
-                "Gateway", "Captures", "Stores", "EmbeddedPostgres", "Postgres", "Processes",
-                "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                "Gateway", "Tasks", "Captures", "Jobs", "Stores", "EmbeddedPostgres", "Postgres",
+                "Processes", "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient,
+                .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
