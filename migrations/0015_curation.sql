@@ -74,6 +74,36 @@ END $$;
 CREATE TRIGGER job_learns_nothing_golden BEFORE INSERT ON flywheel.job
     FOR EACH ROW WHEN (NEW.kind <> 'evaluate') EXECUTE FUNCTION flywheel.bar_golden_copies();
 
+-- What was said before it is dropped within the hour.
+CREATE FUNCTION flywheel.contents_kept_since() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    SELECT date_trunc('day', now() - payloads_kept, 'UTC') FROM setting
+$$;
+
+-- What was said of these calls, as their task means it, with the corrections: for whoever may read
+-- contents. How far each source is believed is the view `sources`.
+CREATE FUNCTION flywheel.reactions(captures uuid[])
+RETURNS TABLE (capture_id uuid, feedback_id uuid, name text, value jsonb, correction json, reward double precision,
+               source text, at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    IF to_regclass('flywheel.signals') IS NULL THEN RETURN; END IF;
+    RETURN QUERY
+    SELECT s.capture_id, s.feedback_id, s.name, f.value, CASE WHEN s.is_target THEN f.correction END, s.reward,
+           s.source, s.at
+    FROM signals s JOIN feedback f ON f.id = s.feedback_id
+    WHERE s.capture_id = ANY (captures) AND s.name <> 'comment'
+    ORDER BY s.capture_id, s.at, s.feedback_id;
+END $$;
+
+-- How far each source is believed in a task.
+CREATE FUNCTION flywheel.source_trust(of_task text) RETURNS TABLE (source text, trust double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    IF to_regclass('flywheel.sources') IS NULL THEN RETURN; END IF;
+    RETURN QUERY SELECT s.source, s.trust FROM sources s WHERE s.task = of_task;
+END $$;
+
 -- Each dataset with itself and all that it was made of.
 CREATE VIEW flywheel.dataset_ancestors AS
 WITH RECURSIVE up (digest, ancestor) AS (
@@ -99,6 +129,17 @@ WITH RECURSIVE up (model_id, ancestor_id) AS (
 SELECT model_id, ancestor_id FROM up;
 COMMENT ON VIEW flywheel.model_ancestors IS 'Each model with itself and every one that it began from.';
 
+-- What a model's own training learned from: its data, and whatever else of rows its job read, but for what
+-- it was only measured on.
+CREATE VIEW flywheel.model_datasets AS
+SELECT m.id AS model_id, m.dataset_digest AS digest FROM flywheel.model m WHERE m.dataset_digest IS NOT NULL
+UNION
+SELECT m.id, r.value #>> '{dataset,digest}'
+FROM flywheel.model m JOIN flywheel.job j ON j.id = m.job_id,
+    jsonb_each(coalesce(j.spec -> 'resolved', '{}')) r
+WHERE r.key NOT IN ('golden', 'validation') AND r.value ? 'dataset';
+COMMENT ON VIEW flywheel.model_datasets IS 'Which datasets each model learned from in its own training.';
+
 CREATE VIEW flywheel.dataset_captures AS
 SELECT d.name || '@' || d.version AS dataset, d.digest, d.is_golden, c.row_id, c.capture_id, c.end_user, c.source,
        c.is_copy, c.digest <> d.digest AS is_derived
@@ -115,7 +156,8 @@ SELECT m.name || '@' || m.version AS model, m.digest, m.stage, own.name || '@' |
 FROM flywheel.model m
 JOIN flywheel.model_ancestors up ON up.model_id = m.id
 JOIN flywheel.model own ON own.id = up.ancestor_id
-JOIN flywheel.dataset_ancestors a ON a.digest = own.dataset_digest
+JOIN flywheel.model_datasets d ON d.model_id = own.id
+JOIN flywheel.dataset_ancestors a ON a.digest = d.digest
 JOIN flywheel.dataset_capture c ON c.digest = a.ancestor;
 COMMENT ON VIEW flywheel.model_captures IS 'Which captures each model learned from, by itself or by what it began from.';
 COMMENT ON COLUMN flywheel.model_captures.learned_by IS 'The model whose training it was: this one, or one that it began from.';
@@ -210,15 +252,22 @@ BEGIN
     WHERE review_id = of_review AND position = at_position;
 END $$;
 
--- Ends a review with the golden set that it made.
-CREATE FUNCTION flywheel.freeze_review(of_review bigint, request jsonb, origins jsonb) RETURNS jsonb
+-- Ends a review with the golden set that it made; `labels` are the right answers, by capture, which judge
+-- those who said something of the same calls.
+CREATE FUNCTION flywheel.freeze_review(of_review bigint, request jsonb, labels jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     made jsonb;
 BEGIN
     PERFORM FROM review WHERE id = of_review AND digest IS NULL FOR UPDATE;
     IF NOT FOUND THEN PERFORM refuse(format('review %s is frozen already. Nothing was changed.', of_review)); END IF;
-    made := add_curated(request, origins);
+    made := add_curated(request, (
+        SELECT jsonb_agg(jsonb_build_object('row', capture_id, 'capture', capture_id, 'end_user', end_user, 'is_copy', false))
+        FROM review_item WHERE review_id = of_review AND labels ? capture_id::text));
+    IF to_regclass('flywheel.golden_label') IS NOT NULL THEN
+    PERFORM add_golden_label(capture_id, labels ->> capture_id::text, decided_by)
+    FROM review_item WHERE review_id = of_review AND labels ? capture_id::text;
+    END IF;
     UPDATE review SET digest = made ->> 'digest', frozen_at = clock_timestamp() WHERE id = of_review;
     RETURN made;
 END $$;
@@ -237,12 +286,12 @@ SELECT review_id, position, capture_id, stratum, end_user, request, response, de
        decided_by, decided_at FROM flywheel.review_item;
 COMMENT ON VIEW flywheel.review_items IS 'What a review asks about and what was said. For flywheel_content_reader alone.';
 
-GRANT SELECT ON flywheel.dataset_ancestors, flywheel.model_ancestors, flywheel.dataset_captures,
+GRANT SELECT ON flywheel.dataset_ancestors, flywheel.model_ancestors, flywheel.model_datasets, flywheel.dataset_captures,
     flywheel.model_captures, flywheel.answer_captures, flywheel.learned_from_people, flywheel.golden_captures,
     flywheel.reviews TO flywheel_reader, flywheel_user, flywheel_worker, flywheel_content_reader;
 GRANT SELECT ON flywheel.golden_copy TO flywheel_user, flywheel_worker;
 GRANT SELECT ON flywheel.review_items TO flywheel_content_reader;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA flywheel FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION flywheel.add_curated, flywheel.record_golden_copies TO flywheel_user, flywheel_worker;
-GRANT EXECUTE ON FUNCTION flywheel.begin_review, flywheel.decide_review, flywheel.freeze_review
+GRANT EXECUTE ON FUNCTION flywheel.add_curated, flywheel.record_golden_copies, flywheel.contents_kept_since TO flywheel_user, flywheel_worker;
+GRANT EXECUTE ON FUNCTION flywheel.reactions, flywheel.source_trust, flywheel.begin_review, flywheel.decide_review, flywheel.freeze_review
     TO flywheel_content_reader;

@@ -27,8 +27,6 @@ public struct CurationRules: Sendable, Equatable {
     public var signals: [SignalFilter] = []
     /// Models whose answers may be learned though nobody vouches for them; empty: all.
     public var teachers: Set<String> = []
-    /// What is said of an answer, by name: 1 is good, 0 is not.
-    public var rewards = Self.rewardsDefault
     /// Reactions of sources that are trusted less count for nothing.
     public var trustMin = 0.5
     /// The weight of answers of which nobody said anything; others weigh what their source is trusted.
@@ -41,8 +39,6 @@ public struct CurationRules: Sendable, Equatable {
     public var splits: [Split] = [Split(name: "validation", share: 0.1)]
     /// Chooses who is where.
     public var seed: UInt64 = 0
-
-    public static let rewardsDefault = ["accepted": 1.0, "rejected": 0.0, "modified": 0.5]
 
     public init(form: Form = .answers) { self.form = form }
 }

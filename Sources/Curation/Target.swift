@@ -47,7 +47,7 @@ extension CurationRules {
         var sum = 0.0
         var best: Reaction?
         for reaction in example.reactions where reaction.trust >= trustMin {
-            guard let reward = reaction.reward(rewards) else { continue }
+            guard let reward = reaction.reward else { continue }
             sum += reaction.trust * (2 * reward - 1)
             if reward > 0.5, reaction.trust >= best?.trust ?? 0 { best = reaction }
         }
@@ -57,7 +57,7 @@ extension CurationRules {
     /// Whether some reaction says that the answer is not good, and those that are trusted agree.
     func isRejected(_ example: CapturedExample) -> Bool {
         let isBlamed = example.reactions.contains {
-            $0.trust >= trustMin && ($0.reward(rewards) ?? 1) < 0.5
+            $0.trust >= trustMin && ($0.reward ?? 1) < 0.5
         }
         return isBlamed && rating(of: example).sum <= 0
     }

@@ -1,3 +1,4 @@
+public import Captures
 public import Curation
 public import FlywheelCore
 public import Foundation
@@ -31,13 +32,16 @@ public struct CurationBook: Sendable {
         _ selection: Selection, newest: Int? = nil
     ) async throws -> [CapturedExample] {
         var found: [CapturedExample] = []
+        let trust = try await trust(in: selection.task)
         var before = selection.until.map(Self.leastID) ?? Self.greatestID
         // From the latest on, page by page: a page is a range of the partitions' own order.
         while newest.map({ found.count < $0 }) ?? true {
             let count = min(Self.page, newest.map { $0 - found.count } ?? Self.page)
-            let page = try await pool.query(
+            var page = try await pool.query(
                 examples(selection, before: before, count: count)
             ).map(Self.example)
+            let said = try await reactions(to: page.map(\.id), trust)
+            for index in page.indices { page[index].reactions = said[page[index].id] ?? [] }
             found += page
             guard page.count == count, let last = page.last else { break }
             before = last.id
@@ -52,9 +56,8 @@ public struct CurationBook: Sendable {
         return """
             SELECT c.id::text, c.episode, c.end_user, c.model, c.status, c.finish_reason,
                    c.prompt_tokens, c.completion_tokens, p.request::text AS request,
-                   p.response::text AS response, f.reactions::text AS reactions
+                   p.response::text AS response
             FROM flywheel.captures c LEFT JOIN flywheel.capture_contents p ON p.id = c.id
-            LEFT JOIN LATERAL (\(Self.reactions)) f ON true
             WHERE c.task = \(selection.task)
               AND c.id >= \(first, as: "uuid") AND c.id < \(before, as: "uuid")
               AND (\(selection.models.isEmpty) OR c.model = ANY (\(selection.models)))
@@ -62,12 +65,54 @@ public struct CurationBook: Sendable {
             """
     }
 
-    private static let reactions: Statement = """
-        SELECT jsonb_agg(jsonb_build_object('name', r.name, 'value', r.value,
-                   'correction', r.correction, 'source', r.source, 'trust', r.trust) ORDER BY r.at)
-                   AS reactions
-        FROM flywheel.feedback_received r WHERE r.capture_id = c.id
-        """
+    /// Which of these calls, by what `external` calls them, are among the captures.
+    public func known(_ captures: [Capture]) async throws -> Set<String> {
+        let names = captures.compactMap(\.external)
+        return Set(
+            try await pool.values(
+                "SELECT DISTINCT external FROM flywheel.captures WHERE external = ANY (\(names))",
+                as: String.self))
+    }
+
+    /// What was said before this moment is dropped within the hour.
+    public func contentsKeptSince() async throws -> Date {
+        try await pool.value("SELECT flywheel.contents_kept_since()")
+    }
+
+    /// By source: how far it is believed.
+    private func trust(in task: String) async throws -> [String: Double] {
+        let rows = try await pool.query(
+            "SELECT source, trust FROM flywheel.source_trust(\(task))")
+        return Dictionary(
+            try rows.map { (try $0.decode("source"), try $0.decode("trust")) },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    /// What was said of these captures, by capture, in the order in which it came.
+    private func reactions(
+        to captures: [String], _ trust: [String: Double]
+    ) async throws -> [String: [Reaction]] {
+        let rows = try await pool.query(
+            """
+            SELECT capture_id::text, feedback_id::text, name, value::text, correction::text, reward, source
+            FROM flywheel.reactions(\(captures, as: "uuid[]"))
+            """)
+        var said: [String: [Reaction]] = [:]
+        for row in rows {
+            func json(_ column: String) throws -> JSONValue? {
+                try row.text(column).flatMap { try? JSONValue(parsing: $0.utf8) }
+            }
+            let source = try row.text("source")
+            said[try row.decode("capture_id"), default: []].append(
+                Reaction(
+                    try row.decode("name"), id: try row.text("feedback_id"),
+                    value: try json("value"),
+                    reward: try row.text("reward").flatMap { Double($0) },
+                    correction: try json("correction"), source: source,
+                    trust: source.flatMap { trust[$0] } ?? 0))
+        }
+        return said
+    }
 
     private static func example(_ row: Row) throws -> CapturedExample {
         func json(_ column: String) throws -> JSONValue? {
@@ -78,8 +123,7 @@ public struct CurationBook: Sendable {
             id: try row.text("id") ?? "", episode: try row.text("episode"),
             endUser: try row.text("end_user"), model: try row.text("model") ?? "",
             status: try row.text("status") ?? "", request: try json("request"),
-            response: try json("response"),
-            reactions: try json("reactions")?.decoded() ?? [])
+            response: try json("response"))
         example.finishReason = try row.text("finish_reason")
         example.promptTokens = try count("prompt_tokens")
         example.completionTokens = try count("completion_tokens")
@@ -122,6 +166,13 @@ extension CurationBook {
             Set(try rows.compactMap { try $0.text("capture_id") }),
             Set(try rows.compactMap { try $0.text("episode") })
         )
+    }
+
+    /// The captures that datasets were made of, golden ones too.
+    public func learnedCaptures() async throws -> Set<String> {
+        Set(
+            try await pool.values(
+                "SELECT DISTINCT capture_id::text FROM flywheel.dataset_captures", as: String.self))
     }
 
     // MARK: Golden copies

@@ -29,11 +29,16 @@ extension Reaction {
     static func correction(
         _ text: String, by source: String = "ann", trust: Double = 0.9
     ) -> Reaction {
-        Reaction("correction", correction: .string(text), source: source, trust: trust)
+        Reaction(
+            "correction", reward: 0, correction: .string(text), source: source, trust: trust)
     }
 
-    static func said(_ name: String, by source: String = "ann", trust: Double = 0.9) -> Reaction {
-        Reaction(name, source: source, trust: trust)
+    static func accepted(by source: String = "ann", trust: Double = 0.9) -> Reaction {
+        Reaction("accepted", reward: 1, source: source, trust: trust)
+    }
+
+    static func rejected(by source: String = "ann", trust: Double = 0.9) -> Reaction {
+        Reaction("rejected", reward: 0, source: source, trust: trust)
     }
 }
 

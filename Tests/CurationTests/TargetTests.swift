@@ -22,7 +22,7 @@ import Tokenizers
         let rows = rows(
             example(1, "is it?", answer: "no", .correction("yes", trust: 0.8)),
             example(2, "what about the other one?", answer: "no"),
-            example(3, "and of the third?", answer: "maybe", .said("accepted", trust: 0.7)))
+            example(3, "and of the third?", answer: "maybe", .accepted(trust: 0.7)))
         #expect(rows.map(\.content.answer) == ["yes", "no", "maybe"])
         #expect(rows.map(\.weight) == [0.8, 0.5, 0.7])
         #expect(rows.map { $0.fields["target"] } == ["correction", "answer", "accepted"])
@@ -41,14 +41,18 @@ import Tokenizers
     @Test func `who is trusted decides whether an answer is rejected`() {
         let dataset = CuratedDataset(
             [
-                example(1, "one of these?", .said("rejected")),
+                example(1, "one of these?", .rejected()),
                 example(
-                    2, "which is good then?", .said("rejected", trust: 0.6),
-                    .said("accepted", trust: 0.9)),
-                example(3, "somebody unknown?", .said("rejected", trust: 0.2)),
-                example(4, "resolved in the end?", Reaction("resolved", value: false, trust: 1)),
-                example(5, "scored by a person?", Reaction("score", value: 0.25, trust: 1)),
-                example(6, "denied to be good?", Reaction("accepted", value: false, trust: 1)),
+                    2, "which is good then?", .rejected(trust: 0.6),
+                    .accepted(trust: 0.9)),
+                example(3, "somebody unknown?", .rejected(trust: 0.2)),
+                example(
+                    4, "resolved in the end?",
+                    Reaction("resolved", value: false, reward: 0, trust: 1)),
+                example(
+                    5, "scored by a person?", Reaction("score", value: 0.25, reward: 0.25, trust: 1)
+                ),
+                example(6, "changed a little?", Reaction("modified", reward: 0.4, trust: 1)),
             ], Self.whole())
         #expect(dataset.rows.map(\.id) == [id(2), id(3)])
         #expect(dataset.omitted == [.rejected: 4])
@@ -100,7 +104,7 @@ import Tokenizers
     @Test func `prompts have references where something is known to be right`() {
         let rows = rows(
             example(1, "is it?", answer: "no", .correction("yes")),
-            example(2, "was this one rejected?", .said("rejected")),
+            example(2, "was this one rejected?", .rejected()),
             example(3, "did that fail?", answer: nil, status: "failed"),
             rules: Self.whole(.prompts))
         #expect(rows.map { $0.fields["reference"] } == ["yes", nil, nil])
