@@ -38,6 +38,11 @@ struct Call: Sendable {
         return fields
     }
 
+    /// By the price book of the day; nil where it has no price, or the upstream did not count.
+    func cost(of usage: Usage) -> Decimal? {
+        state.price(of: destination, on: id.day)?.cost(of: usage)
+    }
+
     static func text(_ milliseconds: Double) -> String {
         String(format: "%.3f", milliseconds)
     }
@@ -88,6 +93,8 @@ struct Ending: Sendable {
 extension HTTPField.Name {
     static let requestID = named("x-request-id")
     static let overhead = named("x-flywheel-overhead-ms")
+    /// What the call cost by the price book, in its money; absent where that is not known.
+    static let cost = named("x-flywheel-cost")
 
     static func named(_ name: String) -> Self {
         guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header") }
