@@ -1,5 +1,6 @@
 import Datasets
 import FlywheelCore
+import Tokenizers
 
 /// Which captures a person is asked about to make a golden set.
 ///

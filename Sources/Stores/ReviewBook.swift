@@ -69,12 +69,13 @@ public struct ReviewBook: Sendable {
         _ decision: String, correction: String? = nil, wasSeen: Bool, at position: Int,
         of review: Int, by person: String
     ) async throws {
-        let stored = correction.map { JSONValue.storable($0) }
+        // No correction is empty, so that an empty one is none.
+        let stored = JSONValue.storable(correction ?? "")
         _ = try await translating {
             try await pool.execute(
                 """
-                SELECT flywheel.decide_review(\(review), \(position), \(decision), \(stored), \(wasSeen),
-                    \(person))
+                SELECT flywheel.decide_review(\(review), \(position), \(decision),
+                    nullif(\(stored), ''), \(wasSeen), \(person))
                 """)
         }
     }

@@ -5,17 +5,22 @@ struct Keyboard: ~Copyable {
     private let descriptor: CInt
     private let before: termios
 
-    /// Nil where standard input or output is no terminal.
-    init?() {
+    private init(_ descriptor: CInt, before: termios) {
+        self.descriptor = descriptor
+        self.before = before
+    }
+
+    /// Takes the terminal over; nil where standard input or output is none.
+    static func take() -> Keyboard? {
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
         var settings = termios()
         guard unsafe tcgetattr(STDIN_FILENO, &settings) == 0 else { return nil }
-        descriptor = STDIN_FILENO
-        before = settings
+        let before = settings
         // Neither lines nor echo, nor signals: Ctrl-C is a key that ends the review in order.
         settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG | IEXTEN)
         settings.c_iflag &= ~tcflag_t(ICRNL | IXON)
         guard unsafe tcsetattr(STDIN_FILENO, TCSADRAIN, &settings) == 0 else { return nil }
+        return Keyboard(STDIN_FILENO, before: before)
     }
 
     deinit {

@@ -44,7 +44,7 @@ extension TasksCommand {
                 }
                 return try await freeze(review, in: database)
             }
-            guard let keyboard = Keyboard() else {
+            guard let keyboard = Keyboard.take() else {
                 throw InputError(
                     "a review is done at a keyboard, and this is no terminal",
                     remedy: "Nothing was changed. Run it in a terminal; --freeze needs none.")
