@@ -62,7 +62,8 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Labelling", "Tasks", "Captures", "Stores",
+                "Coordination", "Workers", "Gateway", "Labelling", "Tasks", "Captures", "Curation",
+                "Stores",
                 "EmbeddedPostgres", "Postgres", "Jobs",
                 "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
@@ -105,7 +106,8 @@ let package = Package(
         module(
             "Stores",
             [
-                "Tasks", "Captures", "Jobs", "Graders", "Postgres", "CMigrations", "FlywheelCore",
+                "Tasks", "Captures", "Curation", "Jobs", "Graders", "Postgres", "CMigrations",
+                "FlywheelCore",
                 .logging,
             ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
@@ -114,6 +116,7 @@ let package = Package(
         module("Jobs", ["Graders", "FlywheelCore", .yams]),
         module("Graders", ["FlywheelCore"]),
         module("Captures", ["Jobs", "FlywheelCore", .crypto]),
+        module("Curation", ["Datasets", "Tokenizers", "FlywheelCore"]),
         module("Tasks", ["Captures", "Jobs", "Graders", "FlywheelCore"]),
         module(
             "Training",
@@ -187,6 +190,8 @@ let package = Package(
                 "TestSupport",
             ]),
         tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
+        tests(
+            "CurationTests", ["Curation", "Datasets", "Tokenizers", "FlywheelCore", "TestSupport"]),
         tests(
             "TasksTests",
             ["Tasks", "Captures", "Stores", "Jobs", "Postgres", "FlywheelCore", "TestSupport"]),

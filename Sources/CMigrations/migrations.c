@@ -54,6 +54,9 @@ static const unsigned char m0016[] = {
 static const unsigned char m0017[] = {
 #embed "../../migrations/0017_judges.sql"
 };
+static const unsigned char m0018[] = {
+#embed "../../migrations/0018_curation.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -75,6 +78,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0015, "0015_feedback.sql"),
     MIGRATION(m0016, "0016_retention.sql"),
     MIGRATION(m0017, "0017_judges.sql"),
+    MIGRATION(m0018, "0018_curation.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

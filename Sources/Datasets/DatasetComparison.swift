@@ -112,3 +112,19 @@ extension DatasetComparison.Pair {
             firstAnswer: one.content.answer, secondAnswer: other.content.answer)
     }
 }
+
+extension DatasetComparison {
+    /// By row of `rows`: whether it is a copy of one of `others`, as a comparison of the two finds.
+    public static func areCopies(
+        _ rows: [DatasetRow], of others: [DatasetRow], part: Part = .question,
+        threshold: Double = NearCopies.thresholdDefault, seed: UInt64 = 0
+    ) -> [Bool] {
+        let texts = rows.map { NormalText($0.text(of: part)) }
+        let indexed = others.map { NormalText($0.text(of: part)) }
+        let all = rows.count <= others.count ? texts + indexed : indexed + texts
+        let copies = NearCopies(
+            threshold: threshold, common: Shingles.common(to: all), seed: seed)
+        let index = CopyIndex(indexed, copies)
+        return texts.map { !$0.isEmpty && !index.matches(of: $0).isEmpty }
+    }
+}

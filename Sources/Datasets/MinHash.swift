@@ -47,7 +47,7 @@ public struct MinHash: Sendable {
 
     /// A permutation of 64 bits that leaves no pattern: the last step of SplitMix64 (Steele, Lea and
     /// Flood, 2014).
-    static func mix(_ value: UInt64) -> UInt64 {
+    package static func mix(_ value: UInt64) -> UInt64 {
         var z = value
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB

@@ -126,19 +126,19 @@ struct SignedTexts: Sendable {
 }
 
 /// Which things are in one set; the least of each set stands for it.
-struct DisjointSets {
+package struct DisjointSets {
     private var parents: [Int]
 
     /// Things whose parents are known: themselves, or an earlier one.
-    init(_ parents: [Int]) { self.parents = parents }
+    package init(_ parents: [Int]) { self.parents = parents }
 
-    func root(_ thing: Int) -> Int {
+    package func root(_ thing: Int) -> Int {
         var thing = thing
         while parents[thing] != thing { thing = parents[thing] }
         return thing
     }
 
-    mutating func join(_ a: Int, _ b: Int) {
+    package mutating func join(_ a: Int, _ b: Int) {
         let (a, b) = (root(a), root(b))
         parents[max(a, b)] = min(a, b)
     }

@@ -13,6 +13,8 @@ struct Database: Sendable {
 
     var jobs: some JobStore { PostgresJobStore(pool) }
     var registry: Registry { Registry(pool) }
+    var curation: CurationBook { CurationBook(pool) }
+    var reviews: ReviewBook { ReviewBook(pool) }
     var views: Views { Views(pool) }
 
     /// Lends the database to `body`; a short patience, since somebody waits at the terminal.

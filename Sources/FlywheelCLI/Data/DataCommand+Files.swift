@@ -16,6 +16,10 @@ extension DataCommand {
                 Hugging Face's), judged answers, prompts with references, captured calls. All rows have \
                 one shape. Every row is read and checked first; what is kept is one form, so that the \
                 same rows under the same name are the version they were.
+
+                With --captures the files hold calls that were recorded elsewhere (NVIDIA's and \
+                TensorZero's records, or request and response with a timestamp). They become captures, \
+                each once, with the record's id as external.
                 """)
 
         @Argument(
@@ -23,13 +27,35 @@ extension DataCommand {
             completion: .file(extensions: ["jsonl", "json"]))
         var files: [String]
         @Option(help: "The dataset's name.")
-        var name: String
+        var name: String?
+        @Flag(help: "The files hold recorded calls: keep them as captures, not as a dataset.")
+        var captures = false
+        @Option(help: "With --captures: the task of calls that name none.")
+        var task: String?
+        @Flag(help: "With --captures: date the calls by their import, not by their own time.")
+        var asOfNow = false
         @Flag(help: "For examinations alone: nothing may train on it.")
         var golden = false
+        @Flag(help: "Leave out rows that are copies, exact or near, of golden ones.")
+        var withoutGolden = false
         @OptionGroup var output: OutputOptions
 
+        func validate() throws {
+            guard !golden || !withoutGolden else {
+                throw ValidationError("--golden and --without-golden exclude each other.")
+            }
+            guard (name == nil) == captures, !captures || !golden && !withoutGolden else {
+                throw ValidationError("Give --name for a dataset, or --captures for calls.")
+            }
+            guard captures || task == nil && !asOfNow else {
+                throw ValidationError("--task and --as-of-now are of --captures.")
+            }
+        }
+
         func run(on database: Database) async throws {
-            let record = try await database.importDataset(files, name: name, isGolden: golden)
+            guard let name else { return try await importCalls(to: database) }
+            let record = try await database.importDataset(
+                files, name: name, isGolden: golden, withoutGolden: withoutGolden)
             try output.print(try JSONValue(encoding: record)) {
                 print(
                     Terminal.output.isInteractive
@@ -37,6 +63,23 @@ extension DataCommand {
                             + "of shape \(record.shape), \(Formatting.bytes(record.bytes)), "
                             + "\(record.digest)"
                         : "\(name)@\(record.digest)")
+            }
+        }
+
+        private func importCalls(to database: Database) async throws {
+            let imported = try await CallImporter(
+                database: database, task: task, isDatedNow: asOfNow
+            ).add(files)
+            let tasks = imported.tasks.sorted { $0.key < $1.key }
+            output.print([
+                "calls": .integer(Int64(imported.calls)), "new": .integer(Int64(imported.new)),
+                "tasks": .object(imported.tasks.mapValues { .integer(Int64($0)) }),
+            ]) {
+                print(
+                    "\(Formatting.count(imported.calls)) calls, \(Formatting.count(imported.new)) of "
+                        + "them new; by task: "
+                        + tasks.map { "\($0.key) \(Formatting.count($0.value))" }
+                        .joined(separator: ", "))
             }
         }
     }
@@ -74,20 +117,29 @@ extension DataCommand {
 
 extension Database {
     /// Adds the rows of `files` as a dataset, after reading and checking every one.
+    ///
+    /// - Parameter withoutGolden: leaves out rows that are copies of golden ones, and says how many.
     func importDataset(
-        _ files: [String], name: String, isGolden: Bool
+        _ files: [String], name: String, isGolden: Bool, withoutGolden: Bool = false
     ) async throws -> DatasetRecord {
         guard SpecificationName.isValid(name) else {
             throw InputError(
                 field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
         }
-        let rows = try DatasetFile.rows(
+        var rows = try DatasetFile.rows(
             of: files.map { file in
                 file == "-"
                     ? ("standard input", Array(FileHandle.standardInput.readDataToEndOfFile()))
                     : (file, try DatasetFile.text(at: file))
             }, ending: .any)
         if isGolden { try Self.checkNames(rows) }
+        if withoutGolden {
+            let (kept, left) = try await GoldenGuard(self).without(rows)
+            rows = kept
+            if left > 0 {
+                Terminal.note("\(left) rows are copies of golden ones and were left out.")
+            }
+        }
         let artifacts = try ArtifactStore(at: environment.artifacts)
         let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(rows))
         let record = try await registry.add(

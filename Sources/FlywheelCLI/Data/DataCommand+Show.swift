@@ -1,4 +1,5 @@
 import ArgumentParser
+import Curation
 import Datasets
 import FlywheelCore
 import Stores
@@ -45,7 +46,9 @@ extension DataCommand {
         }
 
         private func show(_ record: DatasetRecord?, _ card: DatasetCard) throws {
+            let curation = record?.card["curation"]
             let json = try JSONValue(encoding: card)
+                .merging(curation.map { ["curation": $0] } ?? [:])
             try output.print(
                 try record.map { try JSONValue(encoding: $0).merging(["card": json]) }
                     ?? ["file": .string(dataset), "card": json]
@@ -59,6 +62,7 @@ extension DataCommand {
                     facts.add("source", record.source ?? "")
                 }
                 facts.add(card)
+                (try? curation?.decoded(as: CurationCard.self))?.add(to: &facts)
                 facts.show()
             }
         }

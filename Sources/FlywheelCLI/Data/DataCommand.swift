@@ -5,7 +5,9 @@ import Stores
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data", abstract: "Datasets, each named by the digest of its rows.",
-        subcommands: [Import.self, List.self, Show.self, Compare.self, Export.self])
+        subcommands: [
+            Build.self, Import.self, List.self, Show.self, Compare.self, Export.self,
+        ])
 }
 
 extension DataCommand {

@@ -107,9 +107,12 @@ struct Demo {
         let (data, golden) = ("\(folder)/\(Self.task).jsonl", "\(folder)/\(Self.task)-golden.jsonl")
         try set.training.jsonl.write(toFile: data, atomically: true, encoding: .utf8)
         try set.golden.jsonl.write(toFile: golden, atomically: true, encoding: .utf8)
+        let examined = try await database.importDataset(
+            [golden], name: "\(Self.task)-golden", isGolden: true)
+        // Packages of other sources may still be described in the same words.
         return (
-            try await database.importDataset([data], name: Self.task, isGolden: false),
-            try await database.importDataset([golden], name: "\(Self.task)-golden", isGolden: true)
+            try await database.importDataset(
+                [data], name: Self.task, isGolden: false, withoutGolden: true), examined
         )
     }
 

@@ -38,6 +38,7 @@ struct SubmissionResolver {
             try await resolveParents(of: document, into: &resolved, before: all)
             for (role, reference) in document.specification.datasets {
                 try await resolve(reference, as: role, of: document, into: &resolved)
+                try await checkHoldsNothingGolden(role, of: document, in: resolved)
             }
             for (role, reference) in document.specification.models {
                 try await resolve(reference, as: role, of: document, into: &resolved, before: all)
@@ -118,6 +119,23 @@ struct SubmissionResolver {
         resolved.specification.datasets[role] = .version(name: record.name, record.digest)
         resolved.specification.envelope.resolved[role] = .dataset(
             record.digest, rows: record.rows)
+    }
+
+    /// Makes sure that no row to learn from, or to choose by, is a copy of a golden one.
+    private func checkHoldsNothingGolden(
+        _ role: InputRole, of document: SpecificationDocument, in resolved: Resolved
+    ) async throws {
+        guard role != .golden,
+            case .dataset(let digest, _)? = resolved.specification.envelope.resolved[role],
+            let copied = try await GoldenGuard(database).copied(in: digest)
+        else { return }
+        throw document.error(
+            at: role.rawValue,
+            "\(copied.rows) of its rows are copies of rows of the golden set \(copied.golden.title)",
+            remedy:
+                "What a model is examined on is never trained on. `flywheel data compare` shows "
+                + "them; `flywheel data build` and `flywheel data import --without-golden` leave them "
+                + "out.")
     }
 
     /// Makes sure that the method can learn from rows of `shape`.

@@ -1,0 +1,110 @@
+import Artifacts
+import Curation
+import Datasets
+import FlywheelCore
+import Stores
+
+/// Makes datasets of a task's captures.
+struct DatasetBuilder {
+    let database: Database
+    var selection: CurationBook.Selection
+    var rules: CurationRules
+    /// Of what is learned; splits are called after it: `NAME-validation`.
+    var name: String
+
+    /// Calls of the task that the rows are compared with, the latest.
+    private static let recentMax = 1_000
+
+    struct Built {
+        /// Nil for what is learned.
+        var split: String?
+        var record: DatasetRecord
+    }
+
+    /// Builds, and registers every piece that has rows; what is learned comes first.
+    ///
+    /// The same captures, feedback and rules are the same digests. Throws `InputError` where nothing is
+    /// left to learn, saying what became of the captures.
+    func build() async throws -> (built: [Built], card: CurationCard) {
+        let examples = try await database.curation.examples(selection)
+        let guarding = try GoldenGuard(database)
+        let golden = try await guarding.sets()
+        let dataset = try await curate(examples, golden, guarding)
+        guard let learned = dataset.pieces.first, !learned.rows.isEmpty else {
+            throw nothing(examples, dataset.omitted)
+        }
+        let recent = try await database.curation.examples(
+            .init(task: selection.task), newest: Self.recentMax)
+        let card = CurationCard(
+            task: selection.task, dataset, of: examples, rules, golden: golden.map(\.title),
+            recent: recent)
+        var built: [Built] = []
+        for piece in dataset.pieces where !piece.rows.isEmpty {
+            built.append(
+                Built(split: piece.split, record: try await add(piece, card, golden)))
+        }
+        return (built, card)
+    }
+
+    /// Curates until no row is a copy of a golden one, as a comparison of the finished rows finds it:
+    /// what counts as a prompt's common wording depends on who is compared.
+    private func curate(
+        _ examples: [CapturedExample], _ sets: [DatasetRecord], _ guarding: GoldenGuard
+    ) async throws -> CuratedDataset {
+        var golden = try await guarding.rows(of: sets)
+        while true {
+            let dataset = CuratedDataset(examples, rules, golden: golden)
+            var barred: Set<String> = []
+            for piece in dataset.pieces {
+                for set in sets {
+                    let others = try guarding.rows(of: set)
+                    let areCopies = DatasetComparison.areCopies(piece.rows, of: others)
+                    for (row, isCopy) in zip(piece.rows, areCopies) where isCopy {
+                        barred.insert(row.id)
+                    }
+                }
+            }
+            guard !barred.isEmpty else { return dataset }
+            golden.captures.formUnion(barred)
+        }
+    }
+
+    private func add(
+        _ piece: CuratedDataset.Piece, _ card: CurationCard, _ golden: [DatasetRecord]
+    ) async throws -> DatasetRecord {
+        let artifacts = try ArtifactStore(at: database.environment.artifacts)
+        let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(piece.rows))
+        let title = piece.split.map { "\(name)-\($0)" } ?? name
+        let record = try await database.curation.add(
+            NewDataset(
+                name: title, digest: digest, shape: piece.rows[0].content.shape.rawValue,
+                rows: piece.rows.count, bytes: Int64(bytes), isGolden: false,
+                card: try JSONValue(encoding: DatasetCard(of: piece.rows))
+                    .merging(["curation": try JSONValue(encoding: card)]),
+                source: "captures of \(selection.task)"), origins: piece.origins)
+        for set in golden {
+            try await database.curation.recordGoldenCopies(
+                of: digest, in: set.digest, exact: 0, near: 0)
+        }
+        return record
+    }
+
+    private func nothing(
+        _ examples: [CapturedExample], _ omitted: [Omission: Int]
+    ) -> InputError {
+        guard !examples.isEmpty else {
+            return InputError(
+                field: "TASK", "`\(selection.task)` has no captures that were asked for",
+                remedy:
+                    "Nothing was built. `flywheel sql 'SELECT task, count(*) FROM captures GROUP "
+                    + "BY task'` shows what there is; see also --since, --until and --model.")
+        }
+        let reasons = Omission.allCases.compactMap { reason in
+            omitted[reason].map { "\($0): \(reason.sentence)" }
+        }
+        return InputError(
+            "of \(examples.count) captures none became a row to learn from ("
+                + reasons.joined(separator: "; ") + ")",
+            remedy: "Nothing was built.")
+    }
+}
