@@ -11,6 +11,8 @@ struct Call: Sendable {
     let caller: Caller
     let destination: Destination
     let state: GatewayState
+    /// What our own models cost, when the call came.
+    var serving: ServingState?
 
     /// What was waited for that is not ours: the upstream, and the wire to it.
     var waited = Duration.zero
@@ -34,6 +36,13 @@ struct Call: Sendable {
         fields[.requestID] = id.text
         fields[.overhead] = Self.text(overhead.inMilliseconds)
         return fields
+    }
+
+    /// By the price book of the day, or of ours by what was taken of a slot; nil where it has no price,
+    /// or nobody counted.
+    func cost(of usage: Usage) -> Decimal? {
+        if destination.isOwn { return serving?.cost(ofSlotSeconds: usage.slotSeconds) }
+        return state.price(of: destination, on: id.day)?.cost(of: usage)
     }
 
     static func text(_ milliseconds: Double) -> String {

@@ -13,6 +13,7 @@ struct ChatRoute: Sendable {
     let configuration: GatewayConfiguration
     let door: Door
     let keeper: StateKeeper
+    let board: ServerBoard
     let client: UpstreamClient
     let recorder: Recorder
     let departures: Departures
@@ -88,21 +89,17 @@ struct ChatRoute: Sendable {
         }
         return Call(
             id: id, began: context.began, request: chat, caller: caller,
-            destination: try Self.destination(of: chat.model, state), state: state)
+            destination: try destination(of: chat.model, state), state: state,
+            serving: board.state)
     }
 
-    private static func destination(
+    private func destination(
         of model: String, _ state: GatewayState
     ) throws(APIError) -> Destination {
         do throws(UnknownModel) {
-            return try state.resolve(model)
+            return try state.resolve(model, promoted: board.state?.promoted ?? [:])
         } catch {
             switch error {
-            case .unserved(let model):
-                throw .upstream(
-                    .serviceUnavailable,
-                    "`\(model)` is a model of the registry, and no server has it now.",
-                    code: "model_not_served")
             case .unknown(let nearest):
                 let remedy =
                     state.upstreams.isEmpty
@@ -152,6 +149,10 @@ struct ChatRoute: Sendable {
     private func ask(_ call: inout Call, _ headers: HTTPFields) async throws
         -> UpstreamClient.Answer
     {
+        if call.destination.isOwn {
+            return try await askServer(
+                &call, headers, patience: configuration.limits.serverPatience)
+        }
         let (request, destination, caller) = (call.request, call.destination, call.caller)
         let body = request.body(forModel: destination.model, withUsage: true)
         let reply = try await call.waiting {

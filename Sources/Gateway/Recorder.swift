@@ -52,8 +52,7 @@ struct Recorder: Sendable {
         capture.retries = call.retries
         capture.isMarked = marks.isMarked
         capture.isStored = marks.isStored
-        capture.cost = call.state.price(of: call.destination, on: call.id.day)?.cost(
-            of: ending.usage)
+        capture.cost = call.cost(of: ending.usage)
         guard marks.isStored else { return CapturedCall(capture: capture) }
         return withContents(capture, call, ending)
     }

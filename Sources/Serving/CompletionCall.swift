@@ -21,6 +21,8 @@ struct CompletionCall: Sendable {
     var hasLogprobs: Bool
     /// Whether ids are told, as vLLM's `return_token_ids` asks.
     var hasTokens: Bool
+    /// Whether usage says what the answers took of a slot.
+    var tellsSlotTime = false
 
     /// Reads a body; throws `APIError` naming the first field that cannot be done.
     init(
