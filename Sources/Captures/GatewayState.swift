@@ -2,7 +2,7 @@ import Crypto
 import FlywheelCore
 import Foundation
 
-/// All that a gateway knows of keys, upstreams and prices, at one moment.
+/// All that a gateway knows of keys, upstreams, prices and tasks, at one moment.
 public struct GatewayState: Codable, Sendable, Equatable {
     public struct Key: Codable, Sendable, Equatable {
         public var name: String
@@ -22,6 +22,7 @@ public struct GatewayState: Codable, Sendable, Equatable {
     public var prices: [Price]
     /// Of the registry, as `name@version`.
     public var models: [String]
+    public var tasks: [TaskRoute]
     /// In hexadecimal digits.
     public var endUserKey: String
     /// Names this state among others.
@@ -29,18 +30,19 @@ public struct GatewayState: Codable, Sendable, Equatable {
 
     public init(
         keys: [Key] = [], upstreams: [Upstream] = [], prices: [Price] = [], models: [String] = [],
-        endUserKey: String = "", digest: String = ""
+        tasks: [TaskRoute] = [], endUserKey: String = "", digest: String = ""
     ) {
         self.keys = keys
         self.upstreams = upstreams
         self.prices = prices
         self.models = models
+        self.tasks = tasks
         self.endUserKey = endUserKey
         self.digest = digest
     }
 
     enum CodingKeys: String, CodingKey {
-        case keys, upstreams, prices, models, digest
+        case keys, upstreams, prices, models, tasks, digest
         case endUserKey = "end_user_key"
     }
 
@@ -85,6 +87,8 @@ public struct Destination: Sendable, Equatable {
 public enum UnknownModel: Error, Sendable, Equatable {
     /// Nothing has that name; the nearest that exist.
     case unknown(nearest: [String])
+    /// A task leads to an upstream that the book has no more.
+    case missingUpstream(String)
 }
 
 extension GatewayState {
@@ -126,7 +130,7 @@ extension GatewayState {
 
     /// Every name that a call may use, without those that need an upstream's name before them.
     public var names: [(name: String, owner: String)] {
-        models.map { ($0, "flywheel") }
+        tasks.map { ($0.name, "flywheel") } + models.map { ($0, "flywheel") }
             + upstreams.flatMap { upstream in upstream.models.map { ($0, upstream.name) } }
     }
 

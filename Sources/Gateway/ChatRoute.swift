@@ -87,19 +87,25 @@ struct ChatRoute: Sendable {
                 message: "The gateway has not reached its database yet.", type: "api_error",
                 code: "not_ready", headers: [.retryAfter: "1"])
         }
-        return Call(
-            id: id, began: context.began, request: chat, caller: caller,
-            destination: try destination(of: chat.model, state), state: state,
-            serving: board.state)
+        let routing = try routing(of: chat, state)
+        return try Call(
+            id: id, began: context.began, asked: chat, caller: caller, routing: routing,
+            state: state, serving: board.state)
     }
 
-    private func destination(
-        of model: String, _ state: GatewayState
-    ) throws(APIError) -> Destination {
+    private func routing(
+        of chat: ChatRequest, _ state: GatewayState
+    ) throws(APIError) -> Routing {
         do throws(UnknownModel) {
-            return try state.resolve(model, promoted: board.state?.promoted ?? [:])
+            return try state.route(
+                chat.model, label: chat.marks.task, promoted: board.state?.promoted ?? [:])
         } catch {
             switch error {
+            case .missingUpstream(let name):
+                throw .upstream(
+                    .serviceUnavailable,
+                    "The task leads to the upstream `\(name)`, which the book does not have.",
+                    code: "upstream_missing")
             case .unknown(let nearest):
                 let remedy =
                     state.upstreams.isEmpty
@@ -112,7 +118,7 @@ struct ChatRoute: Sendable {
                             + "?"
                 throw APIError(
                     status: .notFound,
-                    message: "The model `\(model)` does not exist here. \(remedy)",
+                    message: "The model `\(chat.model)` does not exist here. \(remedy)",
                     type: "invalid_request_error", param: "model", code: "model_not_found")
             }
         }
@@ -123,8 +129,8 @@ struct ChatRoute: Sendable {
     ) async throws -> Response {
         var call = call
         do {
-            let reply = try await ask(&call, headers)
-            call.retries = reply.retries
+            let reply = try await askRoute(&call, headers)
+            call.retries += reply.retries
             call.upstreamRequestID = reply.headers.first(name: "x-request-id").map {
                 String($0.prefix(200))
             }
@@ -146,13 +152,10 @@ struct ChatRoute: Sendable {
     }
 
     /// Asks the upstream; once more without asking for usage, where that is what it objects to.
-    private func ask(_ call: inout Call, _ headers: HTTPFields) async throws
+    func ask(_ call: inout Call, _ headers: HTTPFields) async throws
         -> UpstreamClient.Answer
     {
-        if call.destination.isOwn {
-            return try await askServer(
-                &call, headers, patience: configuration.limits.serverPatience)
-        }
+        if call.destination.isOwn { return try await askServer(&call, headers) }
         let (request, destination, caller) = (call.request, call.destination, call.caller)
         let body = request.body(forModel: destination.model, withUsage: true)
         let reply = try await call.waiting {

@@ -108,7 +108,7 @@ enum CaptureRow {
         "upstream_request_id", "trace", "idempotency_key", "request_digest", "prompt_tokens",
         "completion_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency_ms",
         "overhead_ms", "first_byte_ms", "retries", "is_marked", "is_stored", "redacted",
-        "slot_seconds",
+        "task_version", "missed_model", "slot_seconds",
     ]
     static let columns = metadata + ["request", "response"]
 
@@ -128,7 +128,8 @@ enum CaptureRow {
             capture.usage.cachedTokens, capture.usage.reasoningTokens,
             capture.cost.map { "\($0)" }, capture.latencyMs, capture.overheadMs,
             capture.firstByteMs, capture.retries, capture.isMarked, capture.isStored,
-            JSONValue.object(counts), capture.usage.slotSeconds,
+            JSONValue.object(counts), capture.taskVersion, text(capture.missedModel),
+            capture.usage.slotSeconds,
         ]
         return row + [storable(call.request), storable(call.response)]
     }

@@ -149,10 +149,10 @@ import Testing
                 #expect(try await registry.model(named: "m")?.version == version)
             }
             for expected in [2, 1] {
-                #expect(try await registry.rollback("m", reason: "worse").to == expected)
+                #expect(try await registry.rollback("m", reason: "worse")["to"]?.integer == expected)
                 #expect(try await registry.model(named: "m")?.version == expected)
             }
-            #expect(try await registry.rollback("m", reason: "worse").to == nil)
+            #expect(try await registry.rollback("m", reason: "worse")["to"] == .null)
             await #expect(throws: StoreRefusal.self) {
                 try await registry.rollback("m", reason: "worse")
             }

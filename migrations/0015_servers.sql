@@ -50,6 +50,22 @@ CREATE TABLE flywheel.server_grant (
 );
 CREATE INDEX server_grant_open ON flywheel.server_grant (model_id) WHERE ended_at IS NULL;
 
+-- A route that is to lead to a model as soon as its server answers.
+CREATE TABLE flywheel.route_move (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    task        text NOT NULL,
+    model_id    bigint NOT NULL REFERENCES flywheel.model,
+    state       text NOT NULL DEFAULT 'waiting',
+    reason      text NOT NULL,
+    decided_by  text NOT NULL,
+    job_id      bigint REFERENCES flywheel.job,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at    timestamptz,
+    CONSTRAINT route_move_state_known CHECK (state IN ('waiting', 'moved', 'withdrawn')),
+    CONSTRAINT route_move_ends_once CHECK ((state = 'waiting') = (ended_at IS NULL))
+);
+CREATE UNIQUE INDEX route_move_one ON flywheel.route_move (task) WHERE state = 'waiting';
+
 CREATE FUNCTION flywheel.tell_gateways() RETURNS trigger
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
 BEGIN
@@ -62,9 +78,16 @@ CREATE TRIGGER server_told AFTER INSERT OR UPDATE OF state, address, reason ON f
 CREATE FUNCTION flywheel.model_title(m flywheel.model) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT m.name || '@' || m.version $$;
 
--- Whether a server goes on although nobody asks for it.
+-- Whether a server goes on although nobody asks for it: a route leads to it or is about to, or it is a
+-- task's generalist.
 CREATE FUNCTION flywheel.is_kept(wanted_model bigint) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$ SELECT false $$;
+LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM tasks t CROSS JOIN LATERAL current_route(t.name) r
+                   WHERE r.model_id = wanted_model)
+        OR EXISTS (SELECT FROM route_move WHERE model_id = wanted_model AND state = 'waiting')
+        OR EXISTS (SELECT FROM tasks WHERE generalist_upstream = 'flywheel'
+                   AND (model_named(generalist_model)).id = wanted_model)
+$$;
 
 -- Asks for a server of a model; one that there is goes on.
 CREATE FUNCTION flywheel.want_server(wanted_model bigint) RETURNS void
@@ -100,6 +123,36 @@ BEGIN
     WHERE model_id = wanted_model;
 END $$;
 
+-- Leads the tasks that wait for a model to it.
+CREATE FUNCTION flywheel.move_routes(to_model bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    move route_move;
+BEGIN
+    FOR move IN UPDATE route_move SET state = 'moved', ended_at = clock_timestamp()
+                WHERE model_id = to_model AND state = 'waiting' RETURNING *
+    LOOP
+        PERFORM set_route(move.task, jsonb_build_object('model', (SELECT model_title(m) FROM model m WHERE id = to_model)),
+                          move.reason, move.decided_by, move.job_id);
+    END LOOP;
+END $$;
+
+-- Leads a task to a model as soon as its server answers, which may be now. What the task waited for
+-- before is withdrawn. The caller has locked the task. Returns how it stands.
+CREATE FUNCTION flywheel.ask_route(of_task text, to_model bigint, why text, by_whom text, by_job bigint) RETURNS text
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    UPDATE route_move SET state = 'withdrawn', ended_at = clock_timestamp()
+    WHERE task = of_task AND state = 'waiting';
+    PERFORM want_server(to_model);
+    INSERT INTO route_move (task, model_id, reason, decided_by, job_id)
+    VALUES (of_task, to_model, why, by_whom, by_job);
+    PERFORM FROM server WHERE model_id = to_model AND state = 'ready' FOR UPDATE;
+    IF NOT FOUND THEN RETURN 'waiting'; END IF;
+    PERFORM move_routes(to_model);
+    RETURN 'moved';
+END $$;
+
 -- What the holder of a grant says: its server is 'ready' at an address, is 'starting' because it
 -- died, or cannot be run here ('wanted'). False: the grant is over, and nothing was changed.
 CREATE FUNCTION flywheel.report_server(named_fence bigint, new_state text, at_address text, why text)
@@ -108,6 +161,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     s server;
 BEGIN
+    -- The tasks before the server, as whoever promotes does.
+    PERFORM lock_task(m.task) FROM (
+        SELECT task FROM route_move JOIN server USING (model_id)
+        WHERE fence = named_fence AND route_move.state = 'waiting' ORDER BY task) m;
     SELECT * INTO s FROM server WHERE fence = named_fence FOR UPDATE;
     IF NOT FOUND THEN RETURN false; END IF;
     CASE new_state
@@ -115,6 +172,7 @@ BEGIN
         UPDATE server SET state = 'ready', address = at_address, reason = NULL, strikes = 0
         WHERE model_id = s.model_id;
         UPDATE server_grant SET ready_at = coalesce(ready_at, clock_timestamp()) WHERE fence = named_fence;
+        PERFORM move_routes(s.model_id);
     WHEN 'starting' THEN
         UPDATE server SET state = 'starting', address = NULL, reason = why WHERE model_id = s.model_id;
         UPDATE server_grant SET deaths = deaths + 1 WHERE fence = named_fence;
@@ -295,6 +353,7 @@ LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
 DECLARE
     m model;
     before bigint;
+    proven text;
 BEGIN
     SELECT * INTO m FROM model WHERE id = promoted;
     PERFORM pg_advisory_xact_lock(hashtextextended('model ' || m.name, 20250504));
@@ -306,6 +365,102 @@ BEGIN
         VALUES (m.name, promoted, before, by_job, why, decider(by_job, claimed));
         PERFORM want_server(promoted);
     END IF;
+    -- A gate that let it pass on a task's golden set proves it for that task.
+    FOR proven IN
+        SELECT DISTINCT t.name FROM evaluation e
+        JOIN dataset d ON d.digest = e.dataset_digest
+        JOIN tasks t ON split_part(t.golden, '@', 1) = d.name
+        WHERE e.job_id = by_job AND e.model_id = promoted ORDER BY t.name
+    LOOP
+        PERFORM lock_task(proven);
+        PERFORM ask_route(proven, promoted, why, decider(by_job, claimed), by_job);
+    END LOOP;
+END $$;
+
+-- Leads a task to a model that an examination on the task's golden set has let pass, or that a person
+-- answers for: `is_forced`, with a reason. The name of the model means it too from now on.
+CREATE FUNCTION flywheel.promote_to_task(
+    wanted text, of_task text, why text, claimed text DEFAULT NULL, is_forced boolean DEFAULT false) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    t task;
+    m model := model_named(wanted);
+    standing text;
+BEGIN
+    PERFORM lock_task(of_task);
+    t := task_or_refuse(of_task);
+    IF m.id IS NULL THEN PERFORM refuse(format('there is no model %s.', wanted)); END IF;
+    IF is_forced AND btrim(coalesce(why, '')) = '' THEN
+        PERFORM refuse('a promotion without a proof needs a reason. Nothing was changed.');
+    END IF;
+    IF NOT is_forced AND NOT EXISTS (
+        SELECT FROM evaluation e JOIN dataset d ON d.digest = e.dataset_digest
+        WHERE e.model_id = m.id AND e.is_passed AND d.name = split_part(t.spec ->> 'golden', '@', 1))
+    THEN
+        PERFORM refuse(format(
+            'no examination on the golden set of `%s` has let %s pass. Nothing was changed; examine it first, or answer for it with --force and a --reason.',
+            of_task, model_title(m)));
+    END IF;
+    PERFORM promote_model(m.id, coalesce(why, 'promoted by a person'), NULL, claimed);
+    standing := ask_route(of_task, m.id, coalesce(why, 'promoted by a person'), decider(NULL, claimed), NULL);
+    SELECT * INTO m FROM model WHERE id = m.id;
+    RETURN to_jsonb(m) || jsonb_build_object('task', of_task, 'route', standing);
+END $$;
+
+-- One step back for a task: a move that still waits is withdrawn, or else the route leads where it led
+-- before, and a name that means the model means the one before it again.
+CREATE FUNCTION flywheel.rollback_task(of_task text, why text, claimed text) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    left_model bigint;
+    back jsonb;
+    m model;
+BEGIN
+    PERFORM lock_task(of_task);
+    UPDATE route_move SET state = 'withdrawn', ended_at = clock_timestamp()
+    WHERE task = of_task AND state = 'waiting' RETURNING model_id INTO left_model;
+    IF FOUND THEN
+        back := jsonb_build_object('task', of_task,
+            'from', (SELECT jsonb_build_object('model', model_title(w)) FROM model w WHERE id = left_model),
+            'to', (SELECT jsonb_strip_nulls(jsonb_build_object('upstream', upstream, 'model', model)) FROM current_route(of_task)));
+    ELSE
+        left_model := (current_route(of_task)).model_id;
+        back := rollback_route(of_task, why, decider(NULL, claimed));
+    END IF;
+    SELECT * INTO m FROM model WHERE id = left_model;
+    IF m.stage = 'promoted' THEN PERFORM rollback_model(m.name, why, claimed); END IF;
+    PERFORM want_server(r.model_id) FROM current_route(of_task) r WHERE r.model_id IS NOT NULL;
+    RETURN back;
+END $$;
+
+-- Undoes the last promotion of a task, or of a name of models with the routes that lead to it: all in
+-- one step.
+CREATE FUNCTION flywheel.roll_back(wanted text, why text, claimed text DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    current model;
+    stepped jsonb;
+    led text;
+    routes jsonb := '[]';
+BEGIN
+    IF EXISTS (SELECT FROM task WHERE name = wanted) THEN
+        RETURN jsonb_build_object('name', wanted, 'routes', jsonb_build_array(rollback_task(wanted, why, claimed)));
+    END IF;
+    SELECT * INTO current FROM model WHERE name = wanted AND stage = 'promoted';
+    FOR led IN
+        SELECT t.name FROM tasks t CROSS JOIN LATERAL current_route(t.name) r WHERE r.model_id = current.id
+        UNION SELECT task FROM route_move WHERE state = 'waiting' AND model_id = current.id ORDER BY 1
+    LOOP
+        routes := routes || rollback_task(led, why, claimed);
+    END LOOP;
+    -- A route took the name back with it.
+    IF EXISTS (SELECT FROM model WHERE id = current.id AND stage = 'promoted') OR current.id IS NULL THEN
+        stepped := rollback_model(wanted, why, claimed);
+    ELSE
+        stepped := jsonb_build_object('from', current.version,
+            'to', (SELECT version FROM model WHERE name = wanted AND stage = 'promoted'));
+    END IF;
+    RETURN stepped || jsonb_build_object('name', wanted, 'routes', routes);
 END $$;
 
 -- Of one of our own models: the time that the answer took of a slot.
@@ -330,10 +485,19 @@ CREATE OR REPLACE VIEW flywheel.captures AS
 SELECT id, end_user, task, episode, external, key, tags, requested_model, model, upstream, status, http_status,
        is_streamed, finish_reason, error, response_id, upstream_request_id, trace, prompt_tokens,
        completion_tokens, cached_tokens, reasoning_tokens, cost, latency_ms, overhead_ms, first_byte_ms,
-       retries, is_marked, is_stored, redacted, flywheel.made_at(id) AS at, stored_at, slot_seconds
+       retries, is_marked, is_stored, redacted, flywheel.made_at(id) AS at, stored_at, task_version, missed_model,
+       slot_seconds
 FROM flywheel.capture;
 COMMENT ON COLUMN flywheel.captures.slot_seconds IS
     'What the answer of one of our own models took of a slot, in seconds; its cost is this by the price of a slot-hour.';
+
+CREATE VIEW flywheel.route_moves AS
+SELECT r.task, flywheel.model_title(m) AS model, r.state, r.reason, r.decided_by, r.job_id, r.at, r.ended_at,
+       s.state AS server, s.reason AS server_reason
+FROM flywheel.route_move r JOIN flywheel.model m ON m.id = r.model_id
+LEFT JOIN flywheel.server s ON s.model_id = r.model_id AND r.state = 'waiting';
+COMMENT ON VIEW flywheel.route_moves IS
+    'Promotions of tasks: a route moves once the server of its model answers; until then, server says how that stands.';
 
 -- The rules above, added to the others.
 DO $$
@@ -351,8 +515,9 @@ FROM flywheel.server s JOIN flywheel.worker w USING (incarnation) WHERE w.state 
 $view$, rtrim(pg_get_viewdef('flywheel.invariant_violation'::regclass), ';'));
 END $$;
 
-GRANT SELECT ON flywheel.servers TO flywheel_reader, flywheel_user, flywheel_worker;
+GRANT SELECT ON flywheel.servers, flywheel.route_moves TO flywheel_reader, flywheel_user, flywheel_worker;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA flywheel FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION flywheel.model_title TO flywheel_reader, flywheel_user, flywheel_worker;
 GRANT EXECUTE ON FUNCTION flywheel.report_server, flywheel.place_servers TO flywheel_worker;
+GRANT EXECUTE ON FUNCTION flywheel.promote_to_task, flywheel.roll_back TO flywheel_user;
 GRANT EXECUTE ON FUNCTION flywheel.ask_servers, flywheel.serving_state TO flywheel_gateway;
