@@ -102,6 +102,10 @@ let package = Package(
                 .nioCore, .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
+        module(
+            "Labelling",
+            ["Captures", "FlywheelCore", .asyncHTTPClient, .nioCore, .nioHTTP1]),
+
         // Adapters.
         module(
             "Stores",
@@ -191,10 +195,16 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Tasks", "Captures", "Jobs", "Stores", "EmbeddedPostgres", "Postgres",
-                "Processes", "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient,
-                .httpTypes, .nioCore,
+                "Gateway", "Labelling", "Tasks", "Captures", "Jobs", "Stores", "EmbeddedPostgres",
+                "Postgres", "Processes", "FlywheelCore", "TestSupport", .hummingbird,
+                .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
+            ]),
+        tests(
+            "LabellingTests",
+            [
+                "Labelling", "Captures", "FlywheelCore", "TestSupport", .hummingbird, .httpTypes,
+                .nioCore, .logging,
             ]),
         tests("JobsTests", ["Jobs", "Graders", "FlywheelCore", "TestSupport"]),
         tests(

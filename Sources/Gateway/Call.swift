@@ -121,6 +121,8 @@ struct Ending: Sendable {
 extension HTTPField.Name {
     static let requestID = named("x-request-id")
     static let overhead = named("x-flywheel-overhead-ms")
+    /// What the call cost by the price book, in its money; absent where that is not known.
+    static let cost = named("x-flywheel-cost")
 
     static func named(_ name: String) -> Self {
         guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header") }

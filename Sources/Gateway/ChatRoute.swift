@@ -197,8 +197,10 @@ struct ChatRoute: Sendable {
         }
         call.firstByteAt = .now
         let (status, bytes) = presented(reply, Array(body.readableBytesView), call)
-        await recorder.record(call, Ending(whole: bytes, httpStatus: status.code))
+        let ending = Ending(whole: bytes, httpStatus: status.code)
+        await recorder.record(call, ending)
         var headers = call.headers()
+        headers[.cost] = call.cost(of: ending.usage).map { "\($0)" }
         Self.pass(reply.headers, into: &headers)
         headers[.contentType] = headers[.contentType] ?? "application/json"
         return Response(

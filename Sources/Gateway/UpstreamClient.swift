@@ -149,25 +149,10 @@ struct UpstreamClient: Sendable {
         let error = (try? JSONValue(parsing: text.readableBytesView))?["error"]
         // More money is needed, not more time.
         if error?["code"]?.string == "insufficient_quota" { return (nil, whole) }
-        guard let asked = Self.retryAfter(answer.headers) else { return (pause, whole) }
+        guard let asked = RetryAfter.pause({ answer.headers.first(name: $0) }) else {
+            return (pause, whole)
+        }
         return asked <= configuration.limits.retryPauseMax ? (asked, whole) : (nil, whole)
-    }
-
-    /// `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, section 10.2.3).
-    static func retryAfter(_ headers: HTTPHeaders, now: Date = Date()) -> Duration? {
-        func bounded(_ seconds: Double) -> Duration? {
-            seconds.isFinite ? .seconds(min(max(0, seconds), 1_000_000)) : nil
-        }
-        if let text = headers.first(name: "retry-after-ms"), let number = Double(text) {
-            return bounded(number / 1_000)
-        }
-        guard let text = headers.first(name: "retry-after") else { return nil }
-        if let number = Double(text) { return bounded(number) }
-        let format = DateFormatter()
-        format.locale = Locale(identifier: "en_US_POSIX")
-        format.timeZone = .gmt
-        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
-        return format.date(from: text).flatMap { bounded($0.timeIntervalSince(now)) }
     }
 
     private static func failure(

@@ -35,7 +35,8 @@ private func files(in folder: String, suffix: String) throws -> [String] {
 
     @Test func `imports point down, from the top of the building to the ground`() throws {
         let floors = [
-            ["FlywheelCLI", "FlywheelRank"], ["Coordination", "Workers", "Gateway", "Serving"],
+            ["FlywheelCLI", "FlywheelRank"],
+            ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
             ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Tasks"],
             ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],
