@@ -149,7 +149,8 @@ import Testing
                 #expect(try await registry.model(named: "m")?.version == version)
             }
             for expected: Int64 in [2, 1] {
-                #expect(try await registry.rollback("m", reason: "worse")["to"]?.integer == expected)
+                #expect(
+                    try await registry.rollback("m", reason: "worse")["to"]?.integer == expected)
                 #expect(try await registry.model(named: "m")?.version == Int(expected))
             }
             #expect(try await registry.rollback("m", reason: "worse")["to"] == .null)
