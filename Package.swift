@@ -83,7 +83,12 @@ let package = Package(
 
         // Services.
         module("Coordination", ["Jobs", "FlywheelCore", .logging]),
-        module("Workers", ["Jobs", "Artifacts", "Processes", "FlywheelCore", .logging]),
+        module(
+            "Workers",
+            [
+                "Jobs", "Artifacts", "Processes", "FlywheelCore", .asyncHTTPClient, .nioCore,
+                .logging,
+            ]),
         module(
             "Serving",
             [
@@ -229,7 +234,7 @@ let package = Package(
             "ClusterTests",
             [
                 "Stores", "EmbeddedPostgres", "Postgres", "Processes", "Jobs", "FlywheelCore",
-                "TestSupport", .logging,
+                "TestSupport", .asyncHTTPClient, .nioCore, .nioHTTP1, .logging,
             ]),
         tests(
             "ServingTests",

@@ -57,6 +57,9 @@ static const unsigned char m0017[] = {
 static const unsigned char m0018[] = {
 #embed "../../migrations/0018_curation.sql"
 };
+static const unsigned char m0019[] = {
+#embed "../../migrations/0019_servers.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -79,6 +82,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0016, "0016_retention.sql"),
     MIGRATION(m0017, "0017_judges.sql"),
     MIGRATION(m0018, "0018_curation.sql"),
+    MIGRATION(m0019, "0019_servers.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -115,15 +115,18 @@ public struct Usage: Codable, Sendable, Equatable {
     public var cachedTokens: Int?
     /// Of the completion's.
     public var reasoningTokens: Int?
+    /// What the answer took of a slot of ours.
+    public var slotSeconds: Double?
 
     public init(
         promptTokens: Int? = nil, completionTokens: Int? = nil, cachedTokens: Int? = nil,
-        reasoningTokens: Int? = nil
+        reasoningTokens: Int? = nil, slotSeconds: Double? = nil
     ) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
         self.cachedTokens = cachedTokens
         self.reasoningTokens = reasoningTokens
+        self.slotSeconds = slotSeconds
     }
 
     /// Reads the `usage` of an answer; counts that are no counts are none.
@@ -135,6 +138,7 @@ public struct Usage: Codable, Sendable, Equatable {
         completionTokens = count(json["completion_tokens"])
         cachedTokens = count(json["prompt_tokens_details"]?["cached_tokens"])
         reasoningTokens = count(json["completion_tokens_details"]?["reasoning_tokens"])
+        slotSeconds = json["slot_seconds"]?.number.flatMap { $0 >= 0 ? $0 : nil }
     }
 
     /// What each of `newer` says replaces what was known.
@@ -143,6 +147,7 @@ public struct Usage: Codable, Sendable, Equatable {
         completionTokens = newer.completionTokens ?? completionTokens
         cachedTokens = newer.cachedTokens ?? cachedTokens
         reasoningTokens = newer.reasoningTokens ?? reasoningTokens
+        slotSeconds = newer.slotSeconds ?? slotSeconds
     }
 }
 

@@ -69,14 +69,23 @@ public struct Destination: Sendable, Equatable {
         self.upstream = upstream
         self.model = model
     }
+
+    /// A model of the registry, by `name@version`; where its server is, is asked for with each call.
+    public static func own(_ model: String) -> Self {
+        Self(upstream: Upstream(name: ownName, url: ""), model: model)
+    }
+
+    /// What captures name as the upstream of models of ours.
+    public static let ownName = "flywheel"
+
+    /// Whether a server of ours answers.
+    public var isOwn: Bool { upstream.name == Self.ownName && upstream.url.isEmpty }
 }
 
 /// A `model` that leads nowhere.
 public enum UnknownModel: Error, Sendable, Equatable {
     /// Nothing has that name; the nearest that exist.
     case unknown(nearest: [String])
-    /// It is in the registry, and no server has it.
-    case unserved(String)
     /// A task leads to an upstream that the book has no more.
     case missingUpstream(String)
 }
@@ -85,10 +94,16 @@ extension GatewayState {
     /// What `name` means: a model of the registry, `model` of an upstream that lists it,
     /// `upstream/model`, or whatever an upstream without a list makes of it.
     ///
-    /// Where several upstreams list one model, the first by name has it.
-    public func resolve(_ name: String) throws(UnknownModel) -> Destination {
-        if let server = server(of: name) { return server }
-        if isRegistered(name) { throw .unserved(name) }
+    /// Where several upstreams list one model, the first by name has it; one that lists a version of a
+    /// model of ours is its server. A name of the registry means the version that is `promoted`, else
+    /// the newest.
+    public func resolve(
+        _ name: String, promoted: [String: String] = [:]
+    ) throws(UnknownModel) -> Destination {
+        let lister = upstreams.first { $0.models.contains(name) }
+        if let lister, name.contains("@") { return Destination(upstream: lister, model: name) }
+        if let own = registered(name, promoted) { return .own(own) }
+        if let lister { return Destination(upstream: lister, model: name) }
         let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
         if parts.count == 2, let upstream = upstreams.first(where: { $0.name == parts[0] }),
             upstream.models.isEmpty || upstream.models.contains(parts[1])
@@ -101,9 +116,15 @@ extension GatewayState {
         throw .unknown(nearest: nearestNames(to: name))
     }
 
-    func isRegistered(_ name: String) -> Bool {
-        name.contains("@")
-            ? models.contains(name) : models.contains { $0.hasPrefix(name + "@") }
+    /// The `name@version` that a name of the registry means.
+    private func registered(_ name: String, _ promoted: [String: String]) -> String? {
+        if name.contains("@") { return models.contains(name) ? name : nil }
+        if let version = promoted[name] { return version }
+        return models.filter { $0.hasPrefix(name + "@") }.max { version($0) < version($1) }
+    }
+
+    private func version(_ title: String) -> Int {
+        title.split(separator: "@").last.flatMap { Int($0) } ?? 0
     }
 
     /// Every name that a call may use, without those that need an upstream's name before them.

@@ -61,12 +61,25 @@ public struct Routing: Sendable, Equatable {
     public var destination: Destination
     /// Whether the destination is a model of the registry.
     public var isOurs = false
-    /// The model of the route that nobody serves, where the generalist answers in its place.
+    /// Who answers where the destination cannot.
+    public var fallback: Destination?
+    /// The model of the route that could not answer, where the generalist does in its place.
     public var missed: String?
 
     public init(task: TaskRoute? = nil, destination: Destination) {
         self.task = task
         self.destination = destination
+    }
+
+    /// The same call for those who answer where the destination cannot; nil where nobody does.
+    public var fallingBack: Routing? {
+        guard let fallback else { return nil }
+        var routing = self
+        routing.destination = fallback
+        routing.fallback = nil
+        routing.isOurs = fallback.isOwn
+        routing.missed = destination.model
+        return routing
     }
 }
 
@@ -74,51 +87,42 @@ extension GatewayState {
     /// What a call for `model` means that its caller marks as one of `label`.
     ///
     /// The task is the one that `label` names or, failing that, `model`. Where `model` names a task the
-    /// route decides; otherwise `model` does, and the label says only whose call it is.
-    public func route(_ model: String, label: String?) throws(UnknownModel) -> Routing {
+    /// route decides; otherwise `model` does, and the label says only whose call it is. `promoted` is
+    /// what names of the registry mean.
+    public func route(
+        _ model: String, label: String?, promoted: [String: String] = [:]
+    ) throws(UnknownModel) -> Routing {
         let labelled = label.flatMap(task)
         guard let named = task(model) else {
-            var routing = Routing(task: labelled, destination: try resolve(model))
-            routing.isOurs = isRegistered(model)
+            let destination = try resolve(model, promoted: promoted)
+            var routing = Routing(task: labelled, destination: destination)
+            routing.isOurs = destination.isOwn || models.contains(destination.model)
             return routing
         }
         return try route(labelled ?? named)
     }
 
     private func route(_ task: TaskRoute) throws(UnknownModel) -> Routing {
-        if let destination = try destination(of: task.target) {
-            var routing = Routing(task: task, destination: destination)
-            routing.isRouted = true
-            routing.isOurs = task.target.upstream == nil
-            return routing
-        }
-        guard task.fallsBack, let destination = try destination(of: task.generalist) else {
-            throw .unserved(task.target.model)
-        }
-        var routing = Routing(task: task, destination: destination)
+        var routing = Routing(task: task, destination: try destination(of: task.target))
         routing.isRouted = true
-        routing.missed = task.target.model
+        routing.isOurs = task.target.upstream == nil || routing.destination.isOwn
+        if task.fallsBack, task.generalist != task.target {
+            routing.fallback = try? destination(of: task.generalist)
+        }
         return routing
     }
 
-    /// Nil for a model of the registry that nobody serves.
-    private func destination(
-        of target: TaskRoute.Target
-    ) throws(UnknownModel) -> Destination? {
-        guard let name = target.upstream else { return server(of: target.model) }
+    private func destination(of target: TaskRoute.Target) throws(UnknownModel) -> Destination {
+        guard let name = target.upstream, name != Destination.ownName else {
+            // A server that somebody runs for a model of ours is an upstream that lists it.
+            let lister = upstreams.first { $0.models.contains(target.model) }
+            return lister.map { Destination(upstream: $0, model: target.model) }
+                ?? .own(target.model)
+        }
         guard let upstream = upstreams.first(where: { $0.name == name }) else {
             throw .missingUpstream(name)
         }
         return Destination(upstream: upstream, model: target.model)
-    }
-
-    /// Who serves `model` of the registry now: `name@version`, or `name` for its promoted version.
-    ///
-    /// A server of a model of ours is an upstream that lists it.
-    public func server(of model: String) -> Destination? {
-        upstreams.first { $0.models.contains(model) }.map {
-            Destination(upstream: $0, model: model)
-        }
     }
 
     public func task(_ name: String) -> TaskRoute? { tasks.first { $0.name == name } }

@@ -19,6 +19,7 @@ struct SchedulingPass {
         changes += try await trouble.gather { try await store.giveUpLaunches(term: term) } ?? 0
         if mayReap { changes += try await reap(&trouble) }
         changes += try await schedule(&trouble)
+        changes += try await trouble.gather { try await store.placeServers(term: term) } ?? 0
         // One hint for all that changed, after it was committed.
         if changes > 0 { try await trouble.gather { try await store.nudge(.workers) } }
         if let first = trouble.first { throw first }

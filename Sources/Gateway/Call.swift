@@ -7,12 +7,38 @@ import HTTPTypes
 struct Call: Sendable {
     let id: UUID
     let began: ContinuousClock.Instant
-    let request: ChatRequest
+    /// As it came, before its task put anything around it.
+    let asked: ChatRequest
+    private(set) var request: ChatRequest
     let caller: Caller
-    let routing: Routing
+    private(set) var routing: Routing
     let state: GatewayState
+    /// What our own models cost, when the call came.
+    let serving: ServingState?
 
     var destination: Destination { routing.destination }
+
+    init(
+        id: UUID, began: ContinuousClock.Instant, asked: ChatRequest, caller: Caller,
+        routing: Routing, state: GatewayState, serving: ServingState?
+    ) throws(APIError) {
+        self.id = id
+        self.began = began
+        self.asked = asked
+        request = try asked.prompted(by: routing)
+        self.caller = caller
+        self.routing = routing
+        self.state = state
+        self.serving = serving
+    }
+
+    /// Turns the call to those who answer where its destination cannot; false where nobody does.
+    mutating func fallBack() throws(APIError) -> Bool {
+        guard let next = routing.fallingBack else { return false }
+        request = try asked.prompted(by: next)
+        routing = next
+        return true
+    }
 
     /// What was waited for that is not ours: the upstream, and the wire to it.
     var waited = Duration.zero
@@ -42,9 +68,11 @@ struct Call: Sendable {
         return fields
     }
 
-    /// By the price book of the day; nil where it has no price, or the upstream did not count.
+    /// By the price book of the day, or of ours by what was taken of a slot; nil where it has no price,
+    /// or nobody counted.
     func cost(of usage: Usage) -> Decimal? {
-        state.price(of: destination, on: id.day)?.cost(of: usage)
+        if destination.isOwn { return serving?.cost(ofSlotSeconds: usage.slotSeconds) }
+        return state.price(of: destination, on: id.day)?.cost(of: usage)
     }
 
     static func text(_ milliseconds: Double) -> String {

@@ -13,6 +13,7 @@ struct ChatRoute: Sendable {
     let configuration: GatewayConfiguration
     let door: Door
     let keeper: StateKeeper
+    let board: ServerBoard
     let client: UpstreamClient
     let recorder: Recorder
     let departures: Departures
@@ -84,29 +85,20 @@ struct ChatRoute: Sendable {
         let chat = try ChatRequest(
             Array(body.readableBytesView), headers: request.headers, limits: configuration.limits)
         guard let state = keeper.state else { throw APIError.notReady }
-        let routing = try Self.routing(of: chat, state)
-        if let missed = routing.missed, let task = routing.task {
-            metrics.add(
-                "flywheel_route_fallbacks_total", 1, ["task": task.name, "model": missed],
-                help: "Calls that the generalist answered since nobody served the route's model.")
-        }
-        return Call(
-            id: id, began: context.began, request: try chat.prompted(by: routing), caller: caller,
-            routing: routing, state: state)
+        let routing = try routing(of: chat, state)
+        return try Call(
+            id: id, began: context.began, asked: chat, caller: caller, routing: routing,
+            state: state, serving: board.state)
     }
 
-    private static func routing(
+    private func routing(
         of chat: ChatRequest, _ state: GatewayState
     ) throws(APIError) -> Routing {
         do throws(UnknownModel) {
-            return try state.route(chat.model, label: chat.marks.task)
+            return try state.route(
+                chat.model, label: chat.marks.task, promoted: board.state?.promoted ?? [:])
         } catch {
             switch error {
-            case .unserved(let model):
-                throw .upstream(
-                    .serviceUnavailable,
-                    "`\(model)` is a model of the registry, and no server has it now.",
-                    code: "model_not_served")
             case .missingUpstream(let name):
                 throw .upstream(
                     .serviceUnavailable,
@@ -135,8 +127,8 @@ struct ChatRoute: Sendable {
     ) async throws -> Response {
         var call = call
         do {
-            let reply = try await ask(&call, headers)
-            call.retries = reply.retries
+            let reply = try await askRoute(&call, headers)
+            call.retries += reply.retries
             call.upstreamRequestID = reply.headers.first(name: "x-request-id").map {
                 String($0.prefix(200))
             }
@@ -158,9 +150,10 @@ struct ChatRoute: Sendable {
     }
 
     /// Asks the upstream; once more without asking for usage, where that is what it objects to.
-    private func ask(_ call: inout Call, _ headers: HTTPFields) async throws
+    func ask(_ call: inout Call, _ headers: HTTPFields) async throws
         -> UpstreamClient.Answer
     {
+        if call.destination.isOwn { return try await askServer(&call, headers) }
         let (request, destination, caller) = (call.request, call.destination, call.caller)
         let body = request.body(forModel: destination.model, withUsage: true)
         let reply = try await call.waiting {

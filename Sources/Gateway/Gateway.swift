@@ -52,11 +52,13 @@ public struct Gateway: Sendable {
     {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await parts.keeper.run() }
+            group.addTask { await parts.board.run() }
             group.addTask { await parts.drainer.run() }
             group.addTask { await keepDays() }
             defer { group.cancelAll() }
             // A first answer of the database, if there is one, before the first call.
             await parts.keeper.refresh(ifOlderThan: .seconds(1))
+            await parts.board.refresh()
             var group = ServiceGroupConfiguration(
                 services: [.init(service: application(parts, onRunning))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -133,6 +135,7 @@ struct Parts: Sendable {
     let metrics = Metrics()
     let departures = Departures()
     let keeper: StateKeeper
+    let board: ServerBoard
     let door: Door
     let drainer: Drainer
     let chat: ChatRoute
@@ -145,6 +148,7 @@ struct Parts: Sendable {
         self.http = http
         keeper = StateKeeper(
             store: gateway.store, fallback: configuration.fallback, logger: logger)
+        board = ServerBoard(store: gateway.store)
         door = Door(keeper: keeper, mustHaveKeys: configuration.mustHaveKeys)
         drainer = Drainer(
             spool: spool, root: configuration.spoolRoot, store: gateway.store, metrics: metrics,
@@ -156,7 +160,7 @@ struct Parts: Sendable {
             configuration: configuration, door: door, keeper: keeper, store: gateway.store,
             recorder: recorder, ids: ids)
         chat = ChatRoute(
-            configuration: configuration, door: door, keeper: keeper,
+            configuration: configuration, door: door, keeper: keeper, board: board,
             client: UpstreamClient(http: http, configuration: configuration),
             recorder: recorder, departures: departures, metrics: metrics, ids: ids, logger: logger)
     }

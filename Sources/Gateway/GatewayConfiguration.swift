@@ -32,6 +32,8 @@ public struct GatewayConfiguration: Sendable {
         /// How long an upstream may say nothing, before its first byte or between two.
         public var silence = Duration.seconds(600)
         public var retries = 2
+        /// How long a call waits for the server of a model of ours, where nobody else may answer it.
+        public var serverPatience = Duration.seconds(120)
         public var retryPause = Duration.milliseconds(500)
         /// A pause that an upstream asks for and that is longer is passed on to the caller.
         public var retryPauseMax = Duration.seconds(20)

@@ -64,6 +64,33 @@ struct UpstreamClient: Sendable {
         preconditionFailure("the last attempt returns or throws")
     }
 
+    /// Sends `body` to a server of ours, once; an answer in one piece is read whole, so that one that
+    /// breaks off is an error too.
+    func askOnce(
+        _ upstream: Upstream, body: [UInt8], headers given: HTTPFields, caller: Caller, limit: Int
+    ) async throws -> Answer {
+        var request = HTTPClientRequest(url: upstream.url + "/chat/completions")
+        request.method = .POST
+        request.headers = try headers(for: upstream, given, caller)
+        request.headers.add(name: "x-flywheel-slot-time", value: "1")
+        request.body = .bytes(ByteBuffer(bytes: body))
+        let limits = configuration.limits
+        do {
+            let response = try await http.execute(
+                request, timeout: .nanoseconds(limits.silence.nanoseconds))
+            var answer = Answer(
+                status: .init(code: Int(response.status.code)), headers: response.headers,
+                body: .coming(response.body), retries: 0)
+            if !answer.isStream {
+                answer.body = .whole(try await response.body.collect(upTo: limit))
+            }
+            return answer
+        } catch {
+            try Task.checkCancellation()
+            throw Self.failure(of: upstream, error, limits, retries: 0)
+        }
+    }
+
     /// The headers for an upstream: its own secret, and of the caller's what is meant for it.
     func headers(
         for upstream: Upstream, _ given: HTTPFields, _ caller: Caller

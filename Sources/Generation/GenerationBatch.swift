@@ -32,6 +32,9 @@ public final class GenerationBatch {
             LlamaDecoder(model, rowTokensMax: rowTokensMax, positionsMax: self.positionsMax))
     }
 
+    /// How many tokens of each request, by its ticket, the last pass computed: its share of the time.
+    public var passTokens: [Int: Int] { passes.tokens }
+
     /// Whether nobody waits for an answer.
     public var isEmpty: Bool { answersOpen == 0 }
 

@@ -8,6 +8,8 @@ final class GenerationPasses {
     /// A row of logits to work on, since the back end computes in memory of its own.
     private let arena: Arena
     private let scratch: Tensor
+    /// How many tokens of each request the last pass computed.
+    private(set) var tokens: [Int: Int] = [:]
 
     init(_ decoder: LlamaDecoder) {
         self.decoder = decoder
@@ -20,6 +22,7 @@ final class GenerationPasses {
     /// One pass, whose tokens are told to `body`: those who answer go first, then prompts, as far as
     /// there is room.
     func advance(_ active: inout [Answering], _ body: (GenerationStep) -> Void) {
+        tokens = [:]
         var room = decoder.rowTokensMax
         var continuations: [LlamaDecoder.Continuation] = []
         var scored: [Int] = []
@@ -29,6 +32,7 @@ final class GenerationPasses {
         for slot in answering + prompting where room > 0 {
             let tokens = active[slot].pending.prefix(room)
             room -= tokens.count
+            self.tokens[active[slot].request.ticket, default: 0] += tokens.count
             active[slot].pending = active[slot].pending.dropFirst(tokens.count)
             let isScored = active[slot].pending.isEmpty
             if isScored { scored.append(slot) }

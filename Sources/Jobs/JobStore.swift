@@ -24,6 +24,8 @@ public protocol JobStore: Sendable {
     func drain(_ worker: UUID, isFinal: Bool) async throws
     /// Those of these jobs that are over, for ever; not those that the store does not know.
     func ended(among jobs: [JobID]) async throws -> [JobID]
+    /// Takes note of a server under its grant; does nothing where the grant is over.
+    func report(_ report: ServerReport, under fence: Fence) async throws
 
     // Holders of a lease.
     /// True: every member is ready and this worker leads, so it launches the ranks.
@@ -55,6 +57,8 @@ public protocol JobStore: Sendable {
     func expiredWorkers() async throws -> [UUID]
     func reap(_ worker: UUID, term: Int64) async throws -> Bool
     func giveUpLaunches(term: Int64) async throws -> Int
+    /// Grants servers that are wanted to nodes, and ends those that nobody needs; how many changed.
+    func placeServers(term: Int64) async throws -> Int
     /// Tells idle workers, or the coordinator, that there may be something to do. A hint only.
     func nudge(_ whom: Nudge) async throws
     /// Returns, once, after the next nudge of `whom` (or at once if the connection is lost).

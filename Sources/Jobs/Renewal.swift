@@ -14,11 +14,16 @@ public struct Renewal: Sendable, Decodable {
     public var held: [Held]
     /// Attempts it was given and has not yet declared ready.
     public var assignments: [Assignment]
+    /// The servers that it is to have; one that it runs and that is not here is to end.
+    public var servers: [ServerGrant]
 
-    public init(grants: Grants, held: [Held], assignments: [Assignment]) {
+    public init(
+        grants: Grants, held: [Held], assignments: [Assignment], servers: [ServerGrant] = []
+    ) {
         self.grants = grants
         self.held = held
         self.assignments = assignments
+        self.servers = servers
     }
 
     public init(from decoder: any Decoder) throws {
@@ -26,9 +31,10 @@ public struct Renewal: Sendable, Decodable {
         grants = try Grants(from: decoder)
         held = try container.decode([Held].self, forKey: .held)
         assignments = try container.decode([Assignment].self, forKey: .assignments)
+        servers = try container.decode([ServerGrant].self, forKey: .servers)
     }
 
-    enum CodingKeys: CodingKey { case held, assignments }
+    enum CodingKeys: CodingKey { case held, assignments, servers }
 }
 
 /// A worker's part of one attempt.

@@ -9,6 +9,8 @@ public struct WorkerDescription: Sendable, Encodable {
     public var version: String
     public var numericProfile: String
     public var slots: Int
+    /// Servers that it may have beside its ranks.
+    public var serveSlots: Int
     public var cpus: Int
     public var gpus: Int
     public var memoryBytes: Int64
@@ -16,8 +18,8 @@ public struct WorkerDescription: Sendable, Encodable {
 
     public init(
         incarnation: UUID, node: String, bootID: String, pid: Int32, version: String,
-        numericProfile: String, slots: Int, cpus: Int, gpus: Int, memoryBytes: Int64,
-        labels: [String: String]
+        numericProfile: String, slots: Int, serveSlots: Int = 0, cpus: Int, gpus: Int,
+        memoryBytes: Int64, labels: [String: String]
     ) {
         self.incarnation = incarnation
         self.node = node
@@ -26,6 +28,7 @@ public struct WorkerDescription: Sendable, Encodable {
         self.version = version
         self.numericProfile = numericProfile
         self.slots = slots
+        self.serveSlots = serveSlots
         self.cpus = cpus
         self.gpus = gpus
         self.memoryBytes = memoryBytes
@@ -35,6 +38,7 @@ public struct WorkerDescription: Sendable, Encodable {
     enum CodingKeys: String, CodingKey {
         case incarnation, node, pid, version, slots, cpus, gpus, labels
         case bootID = "boot_id"
+        case serveSlots = "serve_slots"
         case numericProfile = "numeric_profile"
         case memoryBytes = "memory_bytes"
     }

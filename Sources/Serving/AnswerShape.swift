@@ -19,14 +19,15 @@ struct AnswerShape: Sendable {
     }
 
     /// The whole answer; `completions` by prompt, then by sample.
-    func whole(_ completions: [[Completion]]) -> JSONValue {
+    func whole(_ completions: [[Completion]], slotTime: Duration) -> JSONValue {
         let choices = completions.joined().enumerated().map { index, completion -> JSONValue in
             var choice = self.choice(index, completion)
             if call.hasTokens { choice["token_ids"] = ids(completion.tokens) }
             return .object(choice)
         }
         var members = frame(call.shape == .chat ? "chat.completion" : "text_completion", choices)
-        members["usage"] = usage(completions.joined().reduce(0) { $0 + $1.tokens.count })
+        members["usage"] = usage(
+            completions.joined().reduce(0) { $0 + $1.tokens.count }, slotTime)
         if call.hasTokens { members["prompt_token_ids"] = promptTokens }
         return .object(members)
     }
@@ -121,7 +122,9 @@ struct AnswerShape: Sendable {
     }
 
     /// The last chunk of a stream, where usage was asked for.
-    func closing(tokens: Int) -> JSONValue { chunk([], usage: usage(tokens)) }
+    func closing(tokens: Int, slotTime: Duration) -> JSONValue {
+        chunk([], usage: usage(tokens, slotTime))
+    }
 
     private func choice(
         _ index: Int, delta: JSONValue, text: String = ""
@@ -154,13 +157,15 @@ struct AnswerShape: Sendable {
         ]
     }
 
-    private func usage(_ tokens: Int) -> JSONValue {
+    private func usage(_ tokens: Int, _ slotTime: Duration) -> JSONValue {
         let prompt = call.prompts.reduce(0) { $0 + $1.count }
-        return [
+        var usage: [String: JSONValue] = [
             "prompt_tokens": .integer(Int64(prompt)),
             "completion_tokens": .integer(Int64(tokens)),
             "total_tokens": .integer(Int64(prompt + tokens)),
         ]
+        if call.tellsSlotTime { usage["slot_seconds"] = .number(slotTime / .seconds(1)) }
+        return .object(usage)
     }
 
     private var promptTokens: JSONValue {

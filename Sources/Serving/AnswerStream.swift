@@ -19,6 +19,8 @@ struct AnswerStream {
     private var pending: [Pending]
     private var unfinished: Int
     private var tokens = 0
+    /// By prompt.
+    private var slotTimes: [Int: Duration] = [:]
 
     init(_ shape: AnswerShape) {
         self.shape = shape
@@ -34,6 +36,7 @@ struct AnswerStream {
         let index = answer.prompt * shape.call.sampling.samples + answer.step.sample
         var buffer = ByteBuffer()
         let step = answer.step
+        slotTimes[answer.prompt] = answer.slotTime
         if let choice = step.choice {
             tokens += 1
             pending[index].tokens.append(
@@ -77,7 +80,10 @@ struct AnswerStream {
     /// What follows the last answer.
     func closing() -> ByteBuffer {
         var buffer = ByteBuffer()
-        if shape.call.includesUsage { Self.write(shape.closing(tokens: tokens), to: &buffer) }
+        if shape.call.includesUsage {
+            let slotTime = slotTimes.values.reduce(.zero, +)
+            Self.write(shape.closing(tokens: tokens, slotTime: slotTime), to: &buffer)
+        }
         buffer.writeString("data: [DONE]\n\n")
         return buffer
     }

@@ -21,6 +21,8 @@ struct CompletionCall: Sendable {
     var hasLogprobs: Bool
     /// Whether ids are told, as vLLM's `return_token_ids` asks.
     var hasTokens: Bool
+    /// Whether usage says what the answers took of a slot.
+    var tellsSlotTime = false
     /// Whether calls of tools are looked for in answers: tools were given, and the template says how a
     /// call is written.
     var readsCalls = false

@@ -14,6 +14,8 @@ final class Engine: Sendable {
     struct Answer: Sendable {
         var prompt: Int
         var step: GenerationStep
+        /// What the prompt took of a slot so far.
+        var slotTime = Duration.zero
     }
 
     /// What a caller listens to; it ends early where the call was cancelled or cut.

@@ -54,8 +54,9 @@ struct ServingRoutes: Sendable {
     private func complete(
         _ shape: CompletionCall.Shape, _ request: Request, _ context: CallContext
     ) async throws -> Response {
-        let call = try CompletionCall(
+        var call = try CompletionCall(
             shape, try await body(of: request), engine: engine, limits: limits)
+        call.tellsSlotTime = request.headers[.slotTime] != nil
         let submission: Engine.Submission
         do throws(Engine.Refusal) {
             submission = try engine.submit(
@@ -93,17 +94,21 @@ struct ServingRoutes: Sendable {
             Array(repeating: nil, count: samples)
         }
         var unfinished = completions.count * samples
+        var slotTimes: [Int: Duration] = [:]
         watch(submission, channel)
         defer { leave(submission, channel) }
         for await answer in submission.answers {
             guard let completion = answer.step.completion else { continue }
+            slotTimes[answer.prompt] = answer.slotTime
             completions[answer.prompt][answer.step.sample] = completion
             unfinished -= 1
             if unfinished == 0 { break }
         }
         guard unfinished == 0 else { throw APIError.closing }
         return Response(
-            json: shape.whole(completions.map { $0.compactMap(\.self) }),
+            json: shape.whole(
+                completions.map { $0.compactMap(\.self) },
+                slotTime: slotTimes.values.reduce(.zero, +)),
             headers: [.requestID: shape.id])
     }
 
@@ -144,8 +149,12 @@ struct ServingRoutes: Sendable {
 
 extension HTTPField.Name {
     /// What a call is called in logs, here and at its caller.
-    static let requestID: Self = {
-        guard let name = Self("x-request-id") else { preconditionFailure("not a header's name") }
+    static let requestID = named("x-request-id")
+    /// Asks that usage say what the answers took of a slot, in seconds: `slot_seconds`.
+    static let slotTime = named("x-flywheel-slot-time")
+
+    private static func named(_ text: String) -> Self {
+        guard let name = Self(text) else { preconditionFailure("not a header's name") }
         return name
-    }()
+    }
 }

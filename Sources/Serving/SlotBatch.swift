@@ -10,6 +10,8 @@ final class SlotBatch {
         /// When each of its samples had its last token.
         var told: [Int: ContinuousClock.Instant] = [:]
         var tokens = 0
+        /// Its share of the passes that it was part of.
+        var slotTime = Duration.zero
     }
 
     private let batch: GenerationBatch
@@ -27,7 +29,11 @@ final class SlotBatch {
         while let orders = engine.orders(slot: slot, isIdle: batch.isEmpty) {
             for entry in orders.admitted { begin(entry) }
             if !orders.cancelled.isEmpty { drop(orders.cancelled) }
-            batch.advance { tell($0) }
+            let began = ContinuousClock.now
+            var steps: [GenerationStep] = []
+            batch.advance { steps.append($0) }
+            charge(.now - began)
+            for step in steps { tell(step) }
         }
         for (_, it) in running { it.entry.answers.finish() }
     }
@@ -40,6 +46,15 @@ final class SlotBatch {
         running[ticket] = it
         engine.metrics.began(
             promptTokens: entry.tokens.count, waited: entry.asked.duration(to: it.began))
+    }
+
+    /// Divides the time of a pass among those whose tokens it computed.
+    private func charge(_ time: Duration) {
+        let shares = batch.passTokens
+        let total = shares.values.reduce(0, +)
+        for (ticket, tokens) in shares {
+            running[ticket]?.slotTime += time * tokens / total
+        }
     }
 
     private func drop(_ calls: Set<UInt64>) {
@@ -79,7 +94,8 @@ final class SlotBatch {
                 slot: slot, answers: 1, promptOf: it.unfinished == 0 ? it.entry.call : nil)
         }
         if it.entry.isStreamed || step.completion != nil {
-            it.entry.answers.yield(.init(prompt: it.entry.prompt, step: step))
+            it.entry.answers.yield(
+                .init(prompt: it.entry.prompt, step: step, slotTime: it.slotTime))
         }
     }
 }

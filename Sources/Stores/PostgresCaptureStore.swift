@@ -18,6 +18,18 @@ public final class PostgresCaptureStore: CaptureStore {
         return try answer?.decoded()
     }
 
+    public func serving(unlike digest: String?) async throws -> ServingState? {
+        let answer: JSONValue? = try await pool.value(
+            "SELECT flywheel.serving_state(\(digest ?? ""))")
+        return try answer?.decoded()
+    }
+
+    public func askForServers(of models: [String]) async throws {
+        try await pool.execute("SELECT flywheel.ask_servers(\(models))")
+    }
+
+    public func servingNews() -> AsyncStream<Void> { pool.nudges(on: "flywheel_servers") }
+
     public func prepare(from day: Date, days: Int) async throws {
         let first = Self.day(of: day)
         let last = Self.day(of: day.addingTimeInterval(86_400 * Double(max(0, days - 1))))
@@ -97,7 +109,7 @@ enum CaptureRow {
         "upstream_request_id", "trace", "idempotency_key", "request_digest", "prompt_tokens",
         "completion_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency_ms",
         "overhead_ms", "first_byte_ms", "retries", "is_marked", "is_stored", "redacted",
-        "task_version", "missed_model",
+        "task_version", "missed_model", "slot_seconds",
     ]
     static let columns = metadata + ["request", "response"]
 
@@ -118,6 +130,7 @@ enum CaptureRow {
             capture.cost.map { "\($0)" }, capture.latencyMs, capture.overheadMs,
             capture.firstByteMs, capture.retries, capture.isMarked, capture.isStored,
             JSONValue.object(counts), capture.taskVersion, text(capture.missedModel),
+            capture.usage.slotSeconds,
         ]
         return row + [storable(call.request), storable(call.response)]
     }

@@ -60,6 +60,17 @@ extension PostgresJobStore {
             "SELECT flywheel.ended_among(\(jobs.map(\.rawValue)))", as: Int64.self
         ).map(JobID.init(rawValue:))
     }
+
+    public func report(_ report: ServerReport, under fence: Fence) async throws {
+        let (state, address, reason) =
+            switch report {
+            case .ready(let address): ("ready", address, "")
+            case .died(let reason): ("starting", "", JSONValue.storable(reason))
+            case .gaveUp(let reason): ("wanted", "", JSONValue.storable(reason))
+            }
+        try await run(
+            "SELECT flywheel.report_server(\(fence), \(state), \(address), \(reason))")
+    }
 }
 
 // MARK: Holders of a lease
@@ -218,29 +229,16 @@ extension PostgresJobStore {
         try await led(term) { try await value("SELECT flywheel.give_up_launches(\(term))") }
     }
 
+    public func placeServers(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.place_servers(\(term))") }
+    }
+
     public func nudge(_ whom: Nudge) async throws {
         try await run("SELECT pg_notify(\(whom.rawValue), '')")
     }
 
     public func nudges(of whom: Nudge) async throws -> AsyncStream<Void> {
-        let pool = pool
-        let (nudges, continuation) = AsyncStream.makeStream(
-            of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let listening = Task {
-            while !Task.isCancelled {
-                do {
-                    try await pool.listen(to: whom.rawValue) { notifications in
-                        // What was sent while nobody listened is gone: look at the tables once.
-                        continuation.yield()
-                        for try await _ in notifications { continuation.yield() }
-                    }
-                } catch {
-                    try? await Task.sleep(for: .seconds(1))
-                }
-            }
-        }
-        continuation.onTermination = { _ in listening.cancel() }
-        return nudges
+        pool.nudges(on: whom.rawValue)
     }
 }
 

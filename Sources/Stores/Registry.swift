@@ -82,15 +82,34 @@ public struct Registry: Sendable {
         try await record("SELECT flywheel.promote(\(model), \(reason), \(person ?? ""))")
     }
 
-    /// Undoes the last promotion of `name`; returns the versions that it left and went to.
+    /// Leads `task` to `model` as soon as its server answers, and makes `model` what its name means.
+    ///
+    /// Throws `StoreRefusal` where no examination on the task's golden set has let it pass, unless
+    /// `isForced` and `reason` says why. `route` in the answer is `moved` or `waiting`.
+    public func promote(
+        _ model: String, to task: String, reason: String?, isForced: Bool, by person: String
+    ) async throws -> JSONValue {
+        try await translating {
+            try await pool.value(
+                """
+                SELECT flywheel.promote_to_task(
+                    \(model), \(task), nullif(\(reason ?? "", as: "text"), ''), \(person), \(isForced))
+                """)
+        }
+    }
+
+    /// Undoes, in one step, the last promotion of a task, or of a name of models with the routes that
+    /// lead to it.
+    ///
+    /// `routes` in the answer has `{task, from, to}` of each; `from` and `to` are the versions that a
+    /// name of models left and went to.
     public func rollback(
         _ name: String, reason: String, by person: String? = nil
-    ) async throws -> (from: Int, to: Int?) {
-        let answer: JSONValue = try await translating {
+    ) async throws -> JSONValue {
+        try await translating {
             try await pool.value(
-                "SELECT flywheel.rollback_model(\(name), \(reason), \(person ?? ""))")
+                "SELECT flywheel.roll_back(\(name), \(reason), \(person ?? ""))")
         }
-        return (Int(answer["from"]?.integer ?? 0), answer["to"]?.integer.map { Int($0) })
     }
 
     private func record<Record: Decodable>(_ statement: Statement) async throws -> Record {

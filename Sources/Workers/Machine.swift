@@ -27,7 +27,8 @@ enum Machine {
         WorkerDescription(
             incarnation: incarnation, node: configuration.node, bootID: bootID, pid: getpid(),
             version: configuration.version, numericProfile: configuration.numericProfile,
-            slots: configuration.slots, cpus: cores, gpus: 0, memoryBytes: memoryBytes,
+            slots: configuration.slots, serveSlots: configuration.serving?.slots ?? 0, cpus: cores,
+            gpus: 0, memoryBytes: memoryBytes,
             labels: configuration.labels)
     }
 }

@@ -55,15 +55,21 @@ public struct Worker: Sendable {
                     store: store, folders: folders, interval: configuration.sweepInterval, log: log)
                 await sweep.run()
             }
+            let servers = configuration.serving.map {
+                ModelServers($0, folders: folders, bell: bell, log: log)
+            }
+            async let serving: Void? = servers?.run()
             while !shutdown.isRequested {
                 clearLeftovers()
                 guard let trust = await register(shutdown, bell) else { break }
                 let life = WorkerLife(
                     store: store, configuration: configuration, folders: folders,
                     resolver: resolver, taker: taker, trust: trust, bell: bell,
-                    shutdown: shutdown, log: log)
+                    shutdown: shutdown, servers: servers, log: log)
                 if await life.run() == .shutdown { break }
             }
+            servers?.end()
+            await serving
             group.cancelAll()
         }
         folders.leave()

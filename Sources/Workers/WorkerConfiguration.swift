@@ -1,3 +1,4 @@
+public import Artifacts
 public import FlywheelCore
 public import Jobs
 
@@ -23,6 +24,8 @@ public struct WorkerConfiguration: Sendable {
     public var launcher: String
     /// Added to the ranks' environment.
     public var rankEnvironment: [String: String] = [:]
+    /// How models are served here; nil: they are not.
+    public var serving: Serving?
     /// For ranks to reach a checkpoint when the worker is shut down.
     public var shutdownPatience: Duration = .seconds(60)
     /// How much of an attempt's output the store keeps.
@@ -45,6 +48,44 @@ public struct WorkerConfiguration: Sendable {
         self.home = home
         self.rankProgram = rankProgram
         self.launcher = launcher
+    }
+}
+
+extension WorkerConfiguration {
+    /// How a worker serves models beside its ranks.
+    public struct Serving: Sendable {
+        /// `flywheel`, which is run with `serve`.
+        public var program: String
+        /// Where models' files are.
+        public var artifacts: ArtifactStore
+        /// Servers that it may have at a time, counted by the cores that they are given.
+        public var slots: Int
+        /// Where they listen, as gateways reach it.
+        public var host: String
+        /// For answers in flight when a server is to end.
+        public var farewell = Duration.seconds(5)
+        package var timings = Timings()
+
+        package struct Timings: Sendable {
+            /// For a model to be loaded.
+            package var launch = Duration.seconds(600)
+            /// Between two questions whether a server lives.
+            package var probe = Duration.seconds(2)
+            /// What it may take to say so.
+            package var silence = Duration.seconds(5)
+            package var silencesMax = 2
+            /// For a new life of the worker to be granted what an earlier one left running.
+            package var adoption = Duration.seconds(30)
+        }
+
+        public init(
+            program: String, artifacts: ArtifactStore, slots: Int? = nil, host: String = "127.0.0.1"
+        ) {
+            self.program = program
+            self.artifacts = artifacts
+            self.slots = slots ?? max(4, Machine.cores)
+            self.host = host
+        }
     }
 }
 

@@ -20,6 +20,7 @@ struct WorkerLife: Sendable {
     let trust: LeaseTrust
     let bell: NudgeBell
     let shutdown: ShutdownRequest
+    let servers: ModelServers?
     let log: Logger
 
     func run() async -> End {
@@ -79,6 +80,9 @@ struct WorkerLife: Sendable {
             }
             trust.renewed(grant: renewal.grants.lease, askedAt: asked)
             attempts.obey(renewal)
+            for (report, fence) in servers?.obey(renewal.servers, of: trust.worker) ?? [] {
+                try await store.report(report, under: fence)
+            }
             var new = renewal.assignments.filter { attempts.isNew($0.lease.fence) }
             let free = configuration.slots - attempts.slots - new.reduce(0) { $0 + $1.slots }
             if claims, free > 0 {

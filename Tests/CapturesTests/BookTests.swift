@@ -91,8 +91,17 @@ import Testing
         #expect(try state.resolve("gpt-5") == Destination(upstream: frontier, model: "gpt-5"))
         #expect(
             try state.resolve("frontier/gpt-5") == Destination(upstream: frontier, model: "gpt-5"))
-        #expect(throws: UnknownModel.unserved("support")) { try state.resolve("support") }
-        #expect(throws: UnknownModel.unserved("support@1")) { try state.resolve("support@1") }
+        #expect(try state.resolve("support@1") == .own("support@1"))
+        state.models += ["support@2", "support@10", "gpt-5-mini@1"]
+        #expect(try state.resolve("support") == .own("support@10"))
+        #expect(
+            try state.resolve("support", promoted: ["support": "support@2"]).model == "support@2")
+        #expect(try state.resolve("gpt-5-mini") == .own("gpt-5-mini@1"))
+        #expect(throws: UnknownModel.self) { try state.resolve("support@3") }
+        let server = Upstream(name: "a-server", url: "https://c", models: ["support@2"])
+        state.upstreams.append(server)
+        #expect(try state.resolve("support@2") == Destination(upstream: server, model: "support@2"))
+        state.models = []
         let error = #expect(throws: UnknownModel.self) { try state.resolve("gpt-6") }
         #expect(error == .unknown(nearest: ["gpt-5"]))
         state.upstreams.append(any)

@@ -148,11 +148,12 @@ import Testing
                 _ = try await registry.promote("m@\(version)", reason: "test")
                 #expect(try await registry.model(named: "m")?.version == version)
             }
-            for expected in [2, 1] {
-                #expect(try await registry.rollback("m", reason: "worse").to == expected)
-                #expect(try await registry.model(named: "m")?.version == expected)
+            for expected: Int64 in [2, 1] {
+                #expect(
+                    try await registry.rollback("m", reason: "worse")["to"]?.integer == expected)
+                #expect(try await registry.model(named: "m")?.version == Int(expected))
             }
-            #expect(try await registry.rollback("m", reason: "worse").to == nil)
+            #expect(try await registry.rollback("m", reason: "worse")["to"] == .null)
             await #expect(throws: StoreRefusal.self) {
                 try await registry.rollback("m", reason: "worse")
             }

@@ -127,11 +127,14 @@ import Testing
         #expect(try meaning("gpt-5", "two") == ["two", nil, "frontier/gpt-5", nil, nil])
         #expect(try meaning("own@1", "one") == ["one", nil, "engine/own@1", "ours", nil])
         #expect(try meaning("one", "unknown") == ["one", "routed", "frontier/gpt-5", nil, nil])
-        // Nobody serves the second version.
+        // The second version is served by ourselves.
         two.target = .init(model: "own@2")
         state.tasks = [one, two]
-        #expect(try meaning("two", nil) == ["two", "routed", "frontier/gpt-5", nil, "own@2"])
+        #expect(try meaning("two", nil) == ["two", "routed", "flywheel/own@2", "ours", nil])
+        let instead = try #require(try state.route("two", label: nil).fallingBack)
+        #expect(instead.destination == Destination(upstream: frontier, model: "gpt-5"))
+        #expect(instead.missed == "own@2" && !instead.isOurs && instead.fallingBack == nil)
         state.tasks[1].fallsBack = false
-        #expect(throws: UnknownModel.unserved("own@2")) { try state.route("two", label: nil) }
+        #expect(try state.route("two", label: nil).fallingBack == nil)
     }
 }

@@ -69,6 +69,9 @@ final class FlakyStore: JobStore {
     func ended(among jobs: [JobID]) async throws -> [JobID] {
         try await through { try await store.ended(among: jobs) }
     }
+    func report(_ report: ServerReport, under fence: Fence) async throws {
+        try await through { try await store.report(report, under: fence) }
+    }
     func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool {
         try await through { try await store.memberReady(lease, worker: worker) }
     }
@@ -143,6 +146,9 @@ final class FlakyStore: JobStore {
     }
     func giveUpLaunches(term: Int64) async throws -> Int {
         try await through { try await store.giveUpLaunches(term: term) }
+    }
+    func placeServers(term: Int64) async throws -> Int {
+        try await through { try await store.placeServers(term: term) }
     }
     func nudge(_ whom: Nudge) async throws { try await through { try await store.nudge(whom) } }
     func nudges(of whom: Nudge) async throws -> AsyncStream<Void> {

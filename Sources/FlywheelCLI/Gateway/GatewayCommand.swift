@@ -135,7 +135,7 @@ extension Environment {
     /// For the gateway: it must hear soon that the database is away, since it goes on without.
     func gatewayPool() -> Pool {
         var configuration = Pool.Configuration(
-            PostgresConfiguration(connectionString), size: 6, patience: .seconds(1))
+            PostgresConfiguration(connectionString), size: 7, patience: .seconds(1))
         configuration.postgres.applicationName = "flywheel gateway"
         configuration.postgres.connectTimeout = .seconds(3)
         return Pool(configuration, logger: logger("postgres"))

@@ -67,46 +67,6 @@ extension ModelsCommand {
             }
         }
     }
-
-    struct Promote: DatabaseCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Make a model the one that its name means.")
-        @Argument(help: "name@version.") var model: String
-        @Option(help: "Why; kept with the promotion.") var reason = "promoted by a person"
-        @OptionGroup var output: OutputOptions
-
-        func run(on database: Database) async throws {
-            let record = try await database.registry.promote(
-                model, reason: reason, by: NSUserName())
-            try output.print(try JSONValue(encoding: record)) {
-                print(
-                    Terminal.output.isInteractive
-                        ? "\(record.name) means \(record.title) now." : record.title)
-            }
-        }
-    }
-
-    struct Rollback: DatabaseCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Undo the last promotion of a name.")
-        @Argument(help: "A name without version.") var name: String
-        @Option(help: "Why; kept with the rollback.") var reason = "rolled back by a person"
-        @OptionGroup var output: OutputOptions
-
-        func run(on database: Database) async throws {
-            let (from, to) = try await database.registry.rollback(
-                name, reason: reason, by: NSUserName())
-            output.print([
-                "name": .string(name), "from": .integer(Int64(from)),
-                "to": to.map { .integer(Int64($0)) } ?? .null,
-            ]) {
-                let now = to.map { "\(name)@\($0)" } ?? "no version"
-                print(
-                    Terminal.output.isInteractive
-                        ? "\(name) means \(now) now, not \(name)@\(from)." : now)
-            }
-        }
-    }
 }
 
 extension Database {

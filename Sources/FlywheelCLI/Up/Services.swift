@@ -65,6 +65,16 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "How many cores to give to ranks; all, unless said otherwise.")
     var slots: Int?
 
+    @Option(
+        help: """
+            How many models it may serve beside its ranks, 0 for none; as many as it has cores, and \
+            at least 4, unless said otherwise.
+            """)
+    var serveSlots: Int?
+
+    @Option(help: "Where its servers listen, as gateways reach it. They have no keys of their own.")
+    var serveHost = "127.0.0.1"
+
     @Option(help: "How the cluster should know this machine; its host name, unless said otherwise.")
     var node: String?
 
@@ -89,6 +99,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (slots ?? 1) > 0 else { throw ValidationError("--slots: at least 1.") }
+        guard (serveSlots ?? 0) >= 0 else { throw ValidationError("--serve-slots: 0 or more.") }
         for text in label where !text.contains("=") {
             throw ValidationError("--label \(text): write key=value.")
         }
@@ -113,7 +124,10 @@ struct WorkerCommand: AsyncParsableCommand {
             }, uniquingKeysWith: { _, last in last })
         let pool = environment.servicePool("worker")
         defer { pool.close() }
-        let inputs = ArtifactInputs(artifacts: try ArtifactStore(at: environment.artifacts))
+        let artifacts = try ArtifactStore(at: environment.artifacts)
+        configuration.serving = .init(
+            program: Programs.own, artifacts: artifacts, slots: serveSlots, host: serveHost)
+        let inputs = ArtifactInputs(artifacts: artifacts)
         let worker = try Worker(
             store: PostgresJobStore(pool), configuration: configuration, resolver: inputs,
             taker: inputs, logger: environment.logger("flywheel.worker"))

@@ -1,0 +1,145 @@
+import AsyncHTTPClient
+import FlywheelCore
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Postgres
+import Processes
+import Synchronization
+import Testing
+
+/// A gateway of a cluster, and what callers see of it.
+struct Door: Sendable {
+    let cluster: Cluster
+    let child: ChildProcess
+    let port: Int
+
+    private static let client = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    struct Answer: Sendable {
+        var status: Int
+        var id: String
+        var json: JSONValue
+        var text: String? { json["choices"]?[0]?["message"]?["content"]?.string }
+    }
+
+    func ask(_ model: String, tokens: Int = 8) async throws -> Answer {
+        let body: JSONValue = [
+            "model": .string(model), "max_tokens": .integer(Int64(tokens)), "temperature": 0,
+            "messages": [["role": "user", "content": "Once upon a time"]],
+        ]
+        return try await send("/v1/chat/completions", body)
+    }
+
+    func send(_ path: String, _ body: JSONValue? = nil) async throws -> Answer {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        if let body {
+            request.method = .POST
+            request.headers.add(name: "content-type", value: "application/json")
+            request.body = .bytes(ByteBuffer(string: body.canonical))
+        }
+        let response = try await Self.client.execute(request, timeout: .seconds(90))
+        let text = String(buffer: try await response.body.collect(upTo: 16 << 20))
+        return Answer(
+            status: Int(response.status.code),
+            id: response.headers.first(name: "x-request-id") ?? "",
+            json: (try? JSONValue(parsing: text.utf8)) ?? .string(text))
+    }
+
+    /// The capture of an answer, once the database has it.
+    func capture(of answer: Answer) async throws -> JSONValue {
+        try #require(
+            try await poll(for: "capture \(answer.id)", atMost: .seconds(20)) {
+                try await cluster.pool.values(
+                    "SELECT to_jsonb(c) FROM flywheel.captures c WHERE id = \(answer.id, as: "uuid")",
+                    as: JSONValue.self
+                ).first
+            } until: {
+                $0 != nil
+            })
+    }
+}
+
+/// Callers who ask one after the other until they are told to stop; what became of each call.
+final class Callers: Sendable {
+    private let state = Mutex((isOver: false, answers: [Door.Answer](), failures: [String]()))
+
+    var answers: [Door.Answer] { state.withLock(\.answers) }
+    var failures: [String] { state.withLock(\.failures) }
+
+    func stop() { state.withLock { $0.isOver = true } }
+
+    func run(_ count: Int, asking model: String, at door: Door) async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    while !self.state.withLock(\.isOver) {
+                        do {
+                            let answer = try await door.ask(model)
+                            self.state.withLock { state in
+                                state.answers.append(answer)
+                                if answer.status != 200 {
+                                    state.failures.append(answer.json.canonical)
+                                }
+                            }
+                        } catch {
+                            self.state.withLock { $0.failures.append("\(error)") }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Cluster {
+    /// A small model that Flywheel trained.
+    static let model = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Goldens/export").path
+
+    func importModel(as name: String = "stories") async throws {
+        try await flywheel("models", "import", Self.model, "--name", name)
+    }
+
+    func startGateway() async throws -> Door {
+        let child = try await start(
+            ["gateway", "--listen", "127.0.0.1:0"], log: "test-gateway")
+        let port = try await poll(for: "the gateway's port", atMost: .seconds(30)) {
+            let log = (try? String(contentsOfFile: home + "/test-gateway.log", encoding: .utf8))
+            return log?.matches(of: #/listens on port (\d+)/#).last.flatMap { Int($0.1) }
+        } until: {
+            $0 != nil
+        }
+        return Door(cluster: self, child: child, port: try #require(port))
+    }
+
+    /// The row of `flywheel.servers` of a model.
+    func server(of model: String) async throws -> JSONValue {
+        try await pool.values(
+            "SELECT to_jsonb(s) FROM flywheel.servers s WHERE model = \(model)",
+            as: JSONValue.self
+        ).first ?? .null
+    }
+
+    @discardableResult
+    func wait(
+        forServerOf model: String, toBe state: String, on node: String? = nil,
+        atMost patience: Duration = .seconds(40)
+    ) async throws -> JSONValue {
+        try await poll(for: "the server of \(model) to be \(state)", atMost: patience) {
+            try await server(of: model)
+        } until: {
+            $0["state"]?.string == state && (node == nil || $0["node"]?.string == node)
+        }
+    }
+
+    /// The processes of this home that serve models.
+    func servingProcesses() throws -> [ProcessEntry] {
+        try ProcessEntry.touching(home).filter { try $0.arguments.dropFirst().first == "serve" }
+    }
+}
