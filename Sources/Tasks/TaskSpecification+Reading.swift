@@ -69,9 +69,9 @@ extension TaskSpecification {
 
 extension TaskSpecification.Student {
     fileprivate init(_ field: SpecificationField) throws(InputError) {
-        let fields = try field.object("base", "adapter")
-        self.init(base: try fields.required("base").model())
-        guard let adapter = fields["adapter"] else { return }
+        self.init(training: try TrainSpecification(student: field, own: ["adapter"]))
+        guard let adapter = try field.entries(max: 64).first(where: { $0.key == "adapter" })?.value
+        else { return }
         guard adapter.isObject else {
             self.adapter = try adapter.choice(of: Adapter.self)
             return

@@ -40,13 +40,12 @@ extension TaskSpecification {
 
 extension TaskSpecification.Student {
     fileprivate var json: JSONValue {
-        [
-            "base": .string(base.description),
-            "adapter": [
-                "type": .string(adapter.rawValue), "rank": .integer(Int64(rank)),
-                "alpha": .number(alpha),
-            ],
+        var members = training.student
+        members["adapter"] = [
+            "type": .string(adapter.rawValue), "rank": .integer(Int64(rank)),
+            "alpha": .number(alpha),
         ]
+        return .object(members)
     }
 }
 

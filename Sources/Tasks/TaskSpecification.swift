@@ -35,16 +35,18 @@ public struct TaskSpecification: Sendable, Equatable {
     public struct Student: Sendable, Equatable {
         public enum Adapter: String, Sendable, CaseIterable { case full, lora }
 
-        public var base: ModelReference
+        /// Where it begins and how it learns; its name and data are a turn's to fill in.
+        public var training: TrainSpecification
         public var adapter: Adapter
         /// Of the adapter, where it is `lora`.
         public var rank: Int
         public var alpha: Double
 
         public init(
-            base: ModelReference, adapter: Adapter = .full, rank: Int = 16, alpha: Double = 32
+            training: TrainSpecification, adapter: Adapter = .full, rank: Int = 16,
+            alpha: Double = 32
         ) {
-            self.base = base
+            self.training = training
             self.adapter = adapter
             self.rank = rank
             self.alpha = alpha

@@ -45,6 +45,24 @@ import Testing
             try TaskSpecification(stored: task.json, schema: task.output?.schema) == task)
     }
 
+    @Test func `a student may be made from nothing, and trained as the task says`() throws {
+        let text = """
+            task: t
+            generalist: {upstream: a, model: b}
+            student:
+              new: {architecture: llama, hidden: 64, layers: 2, heads: 4, intermediate: 128, vocabulary: 512}
+              schedule: {epochs: 3, learningRate: 1.0e-3}
+              ranks: {min: 1, max: 2}
+            """
+        let task = try #require(try TaskSpecification.all(yaml: text, file: nil).first)
+        let training = try #require(task.student?.training)
+        #expect(training.schedule.length == .epochs(3) && training.envelope.ranks.max == 2)
+        #expect(training.overlong == .drop && training.method == .sft)
+        guard case .new(let new) = training.model else { return #expect(Bool(false)) }
+        #expect(new.hidden == 64 && new.keyValueHeads == 4)
+        #expect(try TaskSpecification(stored: task.json, schema: nil) == task)
+    }
+
     @Test func `what a file leaves out has a meaning`() throws {
         let text = "task: t\ngeneralist: {upstream: a, model: b}\n"
         let task = try #require(try TaskSpecification.all(yaml: text, file: nil).first)
@@ -72,6 +90,9 @@ import Testing
             ("teacher: {model: ./folder}", "teacher.model", "a folder"),
             ("sources: {shareMax: 0}", "sources.shareMax", "out of range"),
             ("student: {base: x, adapter: lorra}", "student.adapter", "Did you mean `lora`?"),
+            ("student: {base: x, new: {}}", "student", "only one of `base` or `new`"),
+            ("student: {adapter: full}", "student", "`base` or `new` is missing"),
+            ("student: {base: x, shedule: {}}", "student.shedule", "Did you mean `schedule`?"),
             ("output: {schema: string}", "output.schema", "an object"),
             ("cycle: {money: 3}", "cycle.hours", "missing"),
             ("route: {fallback: gneralist}", "route.fallback", "Did you mean `generalist`?"),
