@@ -11,6 +11,12 @@ enum Programs {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    /// The path of this executable.
+    static var own: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+
     /// The path of `name` beside this executable.
     static func sibling(_ name: String) -> String? {
         guard

@@ -4,11 +4,12 @@ public import FlywheelCore
 public enum JobSpecification: Sendable, Equatable {
     case train(TrainSpecification)
     case evaluate(EvaluateSpecification)
+    case distill(DistillSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate
+    case train, evaluate, distill
 }
 
 extension JobSpecification {
@@ -33,6 +34,7 @@ extension JobSpecification {
         switch try document.kind() {
         case .train: self = .train(try TrainSpecification(document))
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
+        case .distill: self = .distill(try DistillSpecification(document))
         }
     }
 
@@ -44,6 +46,7 @@ extension JobSpecification {
         switch self {
         case .train(let train): train.json
         case .evaluate(let evaluate): evaluate.json
+        case .distill(let distill): distill.json
         }
     }
 
@@ -54,6 +57,7 @@ extension JobSpecification {
         switch self {
         case .train: .train
         case .evaluate: .evaluate
+        case .distill: .distill
         }
     }
 
@@ -63,6 +67,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.envelope
             case .evaluate(let evaluate): evaluate.envelope
+            case .distill(let distill): distill.envelope
             }
         }
         set {
@@ -73,6 +78,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.envelope = newValue
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                distill.envelope = newValue
+                self = .distill(distill)
             }
         }
     }
@@ -87,6 +95,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.datasets
             case .evaluate(let evaluate): [.golden: evaluate.golden]
+            case .distill(let distill): [.prompts: distill.prompts]
             }
         }
         set {
@@ -97,6 +106,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 if let golden = newValue[.golden] { evaluate.golden = golden }
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                if let prompts = newValue[.prompts] { distill.prompts = prompts }
+                self = .distill(distill)
             }
         }
     }
@@ -107,6 +119,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
+            case .distill(let distill): distill.models
             }
         }
         set {
@@ -117,6 +130,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.models = newValue
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                distill.models = newValue
+                self = .distill(distill)
             }
         }
     }
@@ -143,7 +159,9 @@ public struct SpecificationDocument: Sendable {
                 file: file,
                 trees.isEmpty
                     ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
-                remedy: "A specification begins with `kind: train` or `kind: evaluate`.")
+                remedy:
+                    "A specification begins with `kind: train`, `kind: evaluate` or `kind: distill`."
+            )
         }
         var documents: [Self] = []
         for var tree in trees {
@@ -170,7 +188,6 @@ public struct SpecificationDocument: Sendable {
 
 extension SpecificationField {
     fileprivate func kind() throws(InputError) -> JobKind {
-        let later = ["distill"]
         let kind: SpecificationField?
         switch tree.value {
         case .object(let members):
@@ -181,12 +198,7 @@ extension SpecificationField {
         guard let kind else {
             throw InputError(
                 file: tree.place.file, line: tree.place.line, field: "kind", "`kind` is missing",
-                remedy: "Add `kind: train` or `kind: evaluate`.")
-        }
-        if case .text(let name) = kind.tree.value, later.contains(name) {
-            throw kind.error(
-                "kind: \(name) is not available in this version",
-                remedy: "Use `train` or `evaluate`.")
+                remedy: "Add `kind: train`, `kind: evaluate` or `kind: distill`.")
         }
         return try kind.choice(of: JobKind.self)
     }

@@ -44,6 +44,9 @@ enum SpecificationLimits {
     static let sliceFields = 16
     static let conditions = 256
     static let maxTokens = 1...32_768
+
+    // Labelling.
+    static let concurrency = 1...1_024
 }
 
 /// The rule that names of models, datasets and tenants obey.

@@ -49,8 +49,8 @@ struct AttemptRunner: Sendable {
                 return try await end(
                     .failed(.failure, reason: "this worker cannot run a gang of several nodes"))
             }
-            guard let plan = try await prepare() else { return try await end(.left) }
-            return try await end(try await supervise(plan))
+            guard let prepared = try await prepare() else { return try await end(.left) }
+            return try await end(try await supervise(prepared))
         } catch let error as LeaseLoss {
             throw error
         } catch let error as InputError {
@@ -65,7 +65,7 @@ struct AttemptRunner: Sendable {
     }
 
     /// Everything that the ranks need, on disk; nil if somebody asked to stop meanwhile.
-    private func prepare() async throws -> RankPlan? {
+    private func prepare() async throws -> Preparation? {
         try folders.makeAttempt(lease)
         let folder = folders.job(lease.job)
         let inputs = try await withThrowingTaskGroup(of: RankInputs?.self) { group in
@@ -78,7 +78,10 @@ struct AttemptRunner: Sendable {
             return try await group.next() ?? nil
         }
         if inbox.isRevoked { throw LeaseLoss.fenced(lease) }
-        guard let inputs, !inbox.isInterrupted else { return nil }
+        guard var inputs, !inbox.isInterrupted else { return nil }
+        if assignment.kind == JobKind.distill.rawValue {
+            inputs.paths["items"] = try await writeItems()
+        }
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,
             threads: assignment.slotsPerRank, jobFolder: folder,
@@ -88,12 +91,27 @@ struct AttemptRunner: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try encoder.encode(plan).write(to: URL(fileURLWithPath: planPath), options: .atomic)
-        return plan
+        return Preparation(plan: plan, asksUpstream: inputs.asksUpstream)
+    }
+
+    /// The plan of an attempt that is ready to be launched.
+    private struct Preparation {
+        var plan: RankPlan
+        var asksUpstream: Bool
+    }
+
+    /// What earlier attempts recorded of the job's prompts, in a file.
+    private func writeItems() async throws -> String {
+        let items = try await patience.callAgain("items") { try await store.items(of: lease) }
+        let path = folders.attempt(lease) + "/items.json"
+        try JSONEncoder().encode(items).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return path
     }
 
     private var planPath: String { folders.attempt(lease) + "/plan.json" }
 
-    private func supervise(_ plan: RankPlan) async throws -> AttemptMonitor.Ending {
+    private func supervise(_ prepared: Preparation) async throws -> AttemptMonitor.Ending {
+        let plan = prepared.plan
         let recorder = AttemptRecorder(
             store: store, patience: patience, jobFolder: plan.jobFolder,
             checkpoint: plan.checkpoint)
@@ -106,7 +124,8 @@ struct AttemptRunner: Sendable {
         }
         let child: ChildProcess
         do {
-            child = try await launch()
+            child = try await launch(
+                prepared.asksUpstream ? try await labelCommand() : rankCommand)
         } catch {
             await channel.close()
             throw error
@@ -116,17 +135,45 @@ struct AttemptRunner: Sendable {
         return try await supervision.run()
     }
 
-    private func launch() async throws -> ChildProcess {
+    private var rankCommand: ChildProcess.Command {
         let launch = RankLaunch(
             launcher: configuration.launcher, program: configuration.rankProgram,
             ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
             sharedMemory: folders.sharedMemory(lease), mark: mark.value,
             extra: configuration.rankEnvironment)
+        return command(launch.arguments, launch.environment(from: own))
+    }
+
+    /// One process that asks an upstream, with a key of the gateway's that ends with the attempt.
+    private func labelCommand() async throws -> ChildProcess.Command {
+        guard !configuration.labelProgram.isEmpty else {
+            throw InputError(
+                "this worker has no program to ask upstreams with",
+                remedy: "Update the worker, and submit the job again.")
+        }
+        let secret = GatewaySecret()
+        try await patience.callAgain("lend a key") {
+            try await store.lendKey(secret.hash, hint: secret.hint, for: lease)
+        }
+        let launch = LabelLaunch(
+            program: configuration.labelProgram, plan: planPath,
+            temporary: folders.temporary(lease), mark: mark.value, gateway: configuration.gateway,
+            key: secret.text, extra: configuration.rankEnvironment)
+        return command(launch.arguments, launch.environment(from: own))
+    }
+
+    private var own: [String: String] { ProcessInfo.processInfo.environment }
+
+    private func command(
+        _ arguments: [String], _ environment: [String: String]
+    ) -> ChildProcess.Command {
+        ChildProcess.Command(
+            arguments, environment: environment, folder: folders.attempt(lease),
+            output: outputPath, errors: errorsPath)
+    }
+
+    private func launch(_ command: ChildProcess.Command) async throws -> ChildProcess {
         try trust.check(lease)
-        let command = ChildProcess.Command(
-            launch.arguments,
-            environment: launch.environment(from: ProcessInfo.processInfo.environment),
-            folder: folders.attempt(lease), output: outputPath, errors: errorsPath)
         let child = try await ChildProcess.start(command)
         guard trust.guardProcesses(processes, of: lease.fence) else {
             child.signalGroup(SIGKILL)

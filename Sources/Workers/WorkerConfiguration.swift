@@ -18,6 +18,10 @@ public struct WorkerConfiguration: Sendable {
     public var rankProgram: String
     /// Run as `mpirun` is.
     public var launcher: String
+    /// What labels with an upstream, before the plan's path: `flywheel label`.
+    public var labelProgram: [String] = []
+    /// Where the gateway is, as `FLYWHEEL_GATEWAY` says it; jobs ask upstreams through it.
+    public var gateway: String?
     /// Added to the ranks' environment.
     public var rankEnvironment: [String: String] = [:]
     /// For ranks to reach a checkpoint when the worker is shut down.
@@ -57,6 +61,8 @@ public struct RankInputs: Sendable, Equatable {
     public var paths: [String: String]
     /// What people call them: `package-section@3`.
     public var titles: [String: String]
+    /// Whether one process asks an upstream through the gateway, rather than ranks a model.
+    public var asksUpstream = false
 
     public init(paths: [String: String], titles: [String: String] = [:]) {
         self.paths = paths

@@ -101,6 +101,8 @@ struct WorkerCommand: AsyncParsableCommand {
             node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
+        configuration.labelProgram = [Programs.own, "label"]
+        configuration.gateway = ProcessInfo.processInfo.environment["FLYWHEEL_GATEWAY"]
         let name = Digest(of: configuration.node).hex.prefix(16)
         let lock = try environment.lockHome(
             "worker-\(name)", for: "The worker of node \(configuration.node)")
