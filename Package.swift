@@ -68,14 +68,16 @@ let package = Package(
                 "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
+                "Tensors", "Processes", "Serving", "Labelling", "Distillation", "FlywheelCore",
+                .argumentParser, .logging, .yams,
                 .hummingbird,
                 .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         program(
             "FlywheelRank",
             [
-                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation",
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Distillation", "Graders",
+                "Generation",
                 "Models",
                 "Datasets",
                 "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
@@ -105,7 +107,10 @@ let package = Package(
 
         module(
             "Labelling",
-            ["Captures", "FlywheelCore", .asyncHTTPClient, .nioCore, .nioHTTP1]),
+            [
+                "Distillation", "Captures", "Datasets", "Tokenizers", "Jobs", "FlywheelCore",
+                .asyncHTTPClient, .nioCore, .nioHTTP1,
+            ]),
 
         // Adapters.
         module(
@@ -135,6 +140,8 @@ let package = Package(
                 "Graders", "Jobs", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
+        module(
+            "Distillation", ["Datasets", "Tokenizers", "Graders", "Jobs", "FlywheelCore"]),
         module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
@@ -208,6 +215,9 @@ let package = Package(
                 .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
             ]),
+        tests(
+            "DistillationTests",
+            ["Distillation", "Datasets", "Tokenizers", "Graders", "Jobs", "FlywheelCore"]),
         tests(
             "LabellingTests",
             [

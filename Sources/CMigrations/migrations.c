@@ -60,6 +60,9 @@ static const unsigned char m0018[] = {
 static const unsigned char m0019[] = {
 #embed "../../migrations/0019_servers.sql"
 };
+static const unsigned char m0020[] = {
+#embed "../../migrations/0020_distillation.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -83,6 +86,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0017, "0017_judges.sql"),
     MIGRATION(m0018, "0018_curation.sql"),
     MIGRATION(m0019, "0019_servers.sql"),
+    MIGRATION(m0020, "0020_distillation.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

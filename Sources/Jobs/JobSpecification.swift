@@ -5,11 +5,12 @@ public enum JobSpecification: Sendable, Equatable {
     case train(TrainSpecification)
     case evaluate(EvaluateSpecification)
     case judge(JudgeSpecification)
+    case distill(DistillSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate, judge
+    case train, evaluate, judge, distill
 }
 
 extension JobSpecification {
@@ -35,6 +36,7 @@ extension JobSpecification {
         case .train: self = .train(try TrainSpecification(document))
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
         case .judge: self = .judge(try JudgeSpecification(document))
+        case .distill: self = .distill(try DistillSpecification(document))
         }
     }
 
@@ -47,6 +49,7 @@ extension JobSpecification {
         case .train(let train): train.json
         case .evaluate(let evaluate): evaluate.json
         case .judge(let judge): judge.json
+        case .distill(let distill): distill.json
         }
     }
 
@@ -58,6 +61,7 @@ extension JobSpecification {
         case .train: .train
         case .evaluate: .evaluate
         case .judge: .judge
+        case .distill: .distill
         }
     }
 
@@ -68,6 +72,7 @@ extension JobSpecification {
             case .train(let train): train.envelope
             case .evaluate(let evaluate): evaluate.envelope
             case .judge(let judge): judge.envelope
+            case .distill(let distill): distill.envelope
             }
         }
         set {
@@ -81,6 +86,9 @@ extension JobSpecification {
             case .judge(var judge):
                 judge.envelope = newValue
                 self = .judge(judge)
+            case .distill(var distill):
+                distill.envelope = newValue
+                self = .distill(distill)
             }
         }
     }
@@ -96,6 +104,7 @@ extension JobSpecification {
             case .train(let train): train.datasets
             case .evaluate(let evaluate): [.golden: evaluate.golden]
             case .judge(let judge): [.golden: judge.golden]
+            case .distill(let distill): [.prompts: distill.prompts]
             }
         }
         set {
@@ -109,6 +118,9 @@ extension JobSpecification {
             case .judge(var judge):
                 if let golden = newValue[.golden] { judge.golden = golden }
                 self = .judge(judge)
+            case .distill(var distill):
+                if let prompts = newValue[.prompts] { distill.prompts = prompts }
+                self = .distill(distill)
             }
         }
     }
@@ -120,6 +132,7 @@ extension JobSpecification {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
             case .judge: [:]
+            case .distill(let distill): distill.models
             }
         }
         set {
@@ -131,6 +144,9 @@ extension JobSpecification {
                 evaluate.models = newValue
                 self = .evaluate(evaluate)
             case .judge: break
+            case .distill(var distill):
+                distill.models = newValue
+                self = .distill(distill)
             }
         }
     }
@@ -157,7 +173,9 @@ public struct SpecificationDocument: Sendable {
                 file: file,
                 trees.isEmpty
                     ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
-                remedy: "A specification begins with `kind: train` or `kind: evaluate`.")
+                remedy:
+                    "A specification begins with `kind: train`, `kind: evaluate` or `kind: distill`."
+            )
         }
         var documents: [Self] = []
         for var tree in trees {
@@ -184,7 +202,6 @@ public struct SpecificationDocument: Sendable {
 
 extension SpecificationField {
     fileprivate func kind() throws(InputError) -> JobKind {
-        let later = ["distill"]
         let kind: SpecificationField?
         switch tree.value {
         case .object(let members):
@@ -195,12 +212,7 @@ extension SpecificationField {
         guard let kind else {
             throw InputError(
                 file: tree.place.file, line: tree.place.line, field: "kind", "`kind` is missing",
-                remedy: "Add `kind: train` or `kind: evaluate`.")
-        }
-        if case .text(let name) = kind.tree.value, later.contains(name) {
-            throw kind.error(
-                "kind: \(name) is not available in this version",
-                remedy: "Use `train` or `evaluate`.")
+                remedy: "Add `kind: train`, `kind: evaluate` or `kind: distill`.")
         }
         return try kind.choice(of: JobKind.self)
     }

@@ -8,7 +8,7 @@ import Synchronization
     /// The worker closed its end: it died, or gave this attempt up.
     package struct Lost: Error, CustomStringConvertible {
         package let description =
-            "The worker's socket closed. The gang ends; the job resumes from its last checkpoint."
+            "The worker's socket closed. The work ends here; the job resumes where it was recorded last."
     }
 
     private let descriptor: Int32

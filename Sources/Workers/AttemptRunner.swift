@@ -78,7 +78,10 @@ struct AttemptRunner: Sendable {
             return try await group.next() ?? nil
         }
         if inbox.isRevoked { throw LeaseLoss.fenced(lease) }
-        guard let inputs, !inbox.isInterrupted else { return nil }
+        guard var inputs, !inbox.isInterrupted else { return nil }
+        if assignment.kind == JobKind.distill.rawValue {
+            inputs.paths["items"] = try await writeItems()
+        }
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,
             threads: assignment.slotsPerRank, jobFolder: folder,
@@ -89,6 +92,14 @@ struct AttemptRunner: Sendable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try encoder.encode(plan).write(to: URL(fileURLWithPath: planPath), options: .atomic)
         return plan
+    }
+
+    /// What earlier attempts recorded of the job's prompts, in a file.
+    private func writeItems() async throws -> String {
+        let items = try await patience.callAgain("items") { try await store.items(of: lease) }
+        let path = folders.attempt(lease) + "/items.json"
+        try JSONEncoder().encode(items).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return path
     }
 
     private var planPath: String { folders.attempt(lease) + "/plan.json" }
@@ -137,7 +148,7 @@ struct AttemptRunner: Sendable {
     }
 
     private func launch(_ stage: AttemptStage) async throws -> ChildProcess {
-        let command = try command(of: stage)
+        let command = try await command(of: stage)
         try trust.check(lease)
         let child = try await ChildProcess.start(command)
         guard trust.guardProcesses(processes, of: lease.fence) else {
@@ -148,10 +159,10 @@ struct AttemptRunner: Sendable {
         return child
     }
 
-    private func command(of stage: AttemptStage) throws -> ChildProcess.Command {
+    private func command(of stage: AttemptStage) async throws -> ChildProcess.Command {
         let ours = ProcessInfo.processInfo.environment
-        let folder = folders.attempt(lease)
-        let (output, errors) = (outputPath(stage), errorsPath(stage))
+        let arguments: [String]
+        let environment: [String: String]
         switch stage {
         case .ranks:
             let launch = RankLaunch(
@@ -159,21 +170,32 @@ struct AttemptRunner: Sendable {
                 ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
                 sharedMemory: folders.sharedMemory(lease), mark: mark.value,
                 extra: configuration.rankEnvironment)
-            return ChildProcess.Command(
-                launch.arguments, environment: launch.environment(from: ours), folder: folder,
-                output: output, errors: errors)
-        case .asking:
+            (arguments, environment) = (launch.arguments, launch.environment(from: ours))
+        case .labelling, .judging:
             guard !configuration.askingProgram.isEmpty else {
                 throw InputError(
                     "this worker was given no program that asks models",
                     remedy: "Run the job on a worker of `flywheel worker`.")
             }
-            // This program itself: it needs the database and the gateway as this process does.
-            return ChildProcess.Command(
-                configuration.askingProgram + [planPath],
-                environment: ours.merging([AttemptMark.variable: mark.value]) { _, mark in mark },
-                folder: folder, output: output, errors: errors)
+            let launch = AskingLaunch(
+                program: configuration.askingProgram, plan: planPath,
+                temporary: folders.temporary(lease), mark: mark.value,
+                gateway: configuration.gateway, key: try await lendKey(),
+                knowsDatabase: stage == .judging, extra: configuration.rankEnvironment)
+            (arguments, environment) = (launch.arguments, launch.environment(from: ours))
         }
+        return ChildProcess.Command(
+            arguments, environment: environment, folder: folders.attempt(lease),
+            output: outputPath(stage), errors: errorsPath(stage))
+    }
+
+    /// A key of the gateway's that ends with the attempt.
+    private func lendKey() async throws -> String {
+        let secret = GatewaySecret()
+        try await patience.callAgain("lend a key") {
+            try await store.lendKey(secret.hash, hint: secret.hint, for: lease)
+        }
+        return secret.text
     }
 
     func outputPath(_ stage: AttemptStage) -> String {

@@ -17,11 +17,12 @@ public struct WorkerConfiguration: Sendable {
     public var runFolder: String?
     /// `flywheel-rank`.
     public var rankProgram: String
-    /// What asks models through the gateway, with its first arguments; the path of a plan follows.
-    /// Unlike ranks it gets this process's own environment.
+    /// What asks models through the gateway, before the plan's path: `flywheel attempt`.
     public var askingProgram: [String] = []
     /// Run as `mpirun` is.
     public var launcher: String
+    /// Where the gateway is, as `FLYWHEEL_GATEWAY` says it; jobs ask upstreams through it.
+    public var gateway: String?
     /// Added to the ranks' environment.
     public var rankEnvironment: [String: String] = [:]
     /// How models are served here; nil: they are not.

@@ -4,9 +4,10 @@ import Foundation
 import Jobs
 import Labelling
 import Postgres
+import Workers
 
 /// The part of an attempt that asks models: started by a worker, never by a person.
-struct AttemptCommand: DatabaseCommand {
+struct AttemptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attempt", abstract: "Ask models for an attempt, as its worker says.",
         shouldDisplay: false)
@@ -14,12 +15,26 @@ struct AttemptCommand: DatabaseCommand {
     @Argument(help: "The plan that the worker has written.")
     var plan: String
 
-    func run(on database: Database) async throws {
+    func run() async throws {
         // A worker that goes away is seen as a failed write.
         signal(SIGPIPE, SIG_IGN)
         let data = try Data(contentsOf: URL(fileURLWithPath: plan))
         let plan = try JSONDecoder().decode(RankPlan.self, from: data)
-        let desk = AttemptDesk(plan: plan, link: try WorkerLink(to: plan.socket))
+        let variables = ProcessInfo.processInfo.environment
+        let door = GatewayClient.Door(
+            gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
+            key: variables[AskingLaunch.keyVariable])
+        if case .distill = try JobSpecification(json: plan.specification) {
+            try await LabelJob.run(plan, door: door)
+        } else {
+            try await Database.with { try await judge(plan, door, $0) }
+        }
+    }
+
+    private func judge(_ plan: RankPlan, _ door: GatewayClient.Door, _ database: Database)
+        async throws
+    {
+        let desk = AttemptDesk(plan: plan, door: door, link: try WorkerLink(to: plan.socket))
         do {
             let result = try await desk.staysAwake { try await work(desk, database) }
             try desk.report(result.map { .done(result: $0) } ?? .left(desk.request ?? .leave))
@@ -41,9 +56,9 @@ struct AttemptCommand: DatabaseCommand {
         case .evaluate(let specification):
             try await ExamJudging(specification: specification, desk: desk, database: database)
                 .run()
-        case .train:
+        case .train, .distill:
             throw InputError(
-                field: "kind", "training asks no model",
+                field: "kind", "a job of this kind asks no judge",
                 remedy: "The worker and this program are of different versions: install one.")
         }
     }
@@ -61,6 +76,7 @@ struct AttemptCommand: DatabaseCommand {
 /// The plan of an attempt that asks models, and the way to its worker.
 struct AttemptDesk: Sendable {
     let plan: RankPlan
+    let door: GatewayClient.Door
     let link: WorkerLink
 
     var job: JobID { plan.lease.job }

@@ -58,11 +58,9 @@ struct JudgeDesk {
     }
 
     private mutating func ask(_ calls: [JudgeCall]) async throws -> [Digest: String]? {
-        let variables = ProcessInfo.processInfo.environment
         var configuration = GatewayClient.Configuration(
-            gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
-            task: "flywheel.judge", scope: "judge \(desk.job)")
-        configuration.key = variables["FLYWHEEL_GATEWAY_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+            gateway: desk.door.gateway, task: "flywheel.judge", scope: "judge \(desk.job)")
+        configuration.key = desk.door.key
         let byDigest = Dictionary(uniqueKeysWithValues: calls.map { ($0.digest.hex, $0) })
         let (desk, book) = (desk, book)
         var counts = counts

@@ -113,6 +113,7 @@ struct WorkerCommand: AsyncParsableCommand {
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
         configuration.askingProgram = [Programs.own, AttemptCommand._commandName]
+        configuration.gateway = ProcessInfo.processInfo.environment["FLYWHEEL_GATEWAY"]
         let name = Digest(of: configuration.node).hex.prefix(16)
         let lock = try environment.lockHome(
             "worker-\(name)", for: "The worker of node \(configuration.node)")
