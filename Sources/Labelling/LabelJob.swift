@@ -3,7 +3,7 @@ import Datasets
 import Distillation
 import FlywheelCore
 import Foundation
-import Jobs
+public import Jobs
 import Tokenizers
 
 /// A `distill` job with an upstream as its teacher, as the one process that asks it.
