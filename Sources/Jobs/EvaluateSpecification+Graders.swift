@@ -1,5 +1,5 @@
-import FlywheelCore
-import Graders
+package import FlywheelCore
+package import Graders
 
 /// The graders that a specification can name.
 private enum GraderType: String, CaseIterable {
@@ -18,7 +18,7 @@ private enum GraderType: String, CaseIterable {
 
 extension SpecificationField {
     /// The value of `graders`: a list of them, each under a name of its own.
-    func marking() throws(InputError) -> Marking {
+    package func marking() throws(InputError) -> Marking {
         let graders = try list(max: SpecificationLimits.graders) { field throws(InputError) in
             try field.namedGrader()
         }
@@ -214,7 +214,7 @@ extension SpecificationField {
 // MARK: Writing
 
 extension NamedGrader {
-    var json: JSONValue { grader.json.merging(["name": .string(name)]) }
+    package var json: JSONValue { grader.json.merging(["name": .string(name)]) }
 }
 
 extension Grader {

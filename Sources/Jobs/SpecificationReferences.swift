@@ -157,7 +157,7 @@ public enum ResolvedInput: Hashable, Sendable {
 // MARK: Reading and writing
 
 extension SpecificationField {
-    func dataset() throws(InputError) -> DatasetReference {
+    package func dataset() throws(InputError) -> DatasetReference {
         let text = try text()
         guard let reference = DatasetReference(text) else {
             throw error(
@@ -168,7 +168,7 @@ extension SpecificationField {
         return reference
     }
 
-    func model() throws(InputError) -> ModelReference {
+    package func model() throws(InputError) -> ModelReference {
         let text = try text()
         guard let reference = ModelReference(text) else {
             throw error(
