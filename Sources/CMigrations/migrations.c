@@ -49,19 +49,22 @@ static const unsigned char m0015[] = {
 #embed "../../migrations/0015_feedback.sql"
 };
 static const unsigned char m0016[] = {
-#embed "../../migrations/0016_retention.sql"
+#embed "../../migrations/0016_trust.sql"
 };
 static const unsigned char m0017[] = {
-#embed "../../migrations/0017_judges.sql"
+#embed "../../migrations/0017_retention.sql"
 };
 static const unsigned char m0018[] = {
-#embed "../../migrations/0018_curation.sql"
+#embed "../../migrations/0018_judges.sql"
 };
 static const unsigned char m0019[] = {
-#embed "../../migrations/0019_servers.sql"
+#embed "../../migrations/0019_curation.sql"
 };
 static const unsigned char m0020[] = {
-#embed "../../migrations/0020_distillation.sql"
+#embed "../../migrations/0020_servers.sql"
+};
+static const unsigned char m0021[] = {
+#embed "../../migrations/0021_distillation.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -82,11 +85,12 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0013, "0013_captures.sql"),
     MIGRATION(m0014, "0014_tasks.sql"),
     MIGRATION(m0015, "0015_feedback.sql"),
-    MIGRATION(m0016, "0016_retention.sql"),
-    MIGRATION(m0017, "0017_judges.sql"),
-    MIGRATION(m0018, "0018_curation.sql"),
-    MIGRATION(m0019, "0019_servers.sql"),
-    MIGRATION(m0020, "0020_distillation.sql"),
+    MIGRATION(m0016, "0016_trust.sql"),
+    MIGRATION(m0017, "0017_retention.sql"),
+    MIGRATION(m0018, "0018_judges.sql"),
+    MIGRATION(m0019, "0019_curation.sql"),
+    MIGRATION(m0020, "0020_servers.sql"),
+    MIGRATION(m0021, "0021_distillation.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

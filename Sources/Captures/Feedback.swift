@@ -66,10 +66,10 @@ public struct Feedback: Codable, Sendable, Equatable {
         case targetKind = "target_kind"
     }
 
-    /// The id of what is said under `key` by callers of the API key `caller`: the same for the same key,
+    /// The id of what is said under `key` by `speaker`: the same for the same key,
     /// so that a request that is sent again is the same row (a UUID of version 8, RFC 9562).
-    public static func id(underKey key: String, of caller: String?) -> UUID {
-        let name = "flywheel feedback\n\(caller.map { "key \($0)" } ?? "none")\n\(key)"
+    public static func id(underKey key: String, of speaker: String?) -> UUID {
+        let name = "flywheel feedback\n\(speaker ?? "")\n\(key)"
         var bytes = [UInt8](hexadecimal: String(Digest(of: name).hex.prefix(32)))
         bytes[6] = bytes[6] & 0x0F | 0x80
         bytes[8] = bytes[8] & 0x3F | 0x80

@@ -87,6 +87,9 @@ struct FeedbackRoute: Sendable {
         var roleMax: SourceRole
         /// The only call that they may speak of.
         var call: UUID?
+
+        /// Whose idempotency keys are one set: of everybody with a token for one call.
+        var speaker: String? { call.map { "token \($0.text)" } ?? key.map { "key \($0)" } }
     }
 
     private func giver(
@@ -148,7 +151,7 @@ struct FeedbackRoute: Sendable {
         var target = item.target
         target.id = redactor.redact(target.id) ?? target.id
         var feedback = Feedback(
-            id: once.map { Feedback.id(underKey: $0, of: giver.key) } ?? ids.next(),
+            id: once.map { Feedback.id(underKey: $0, of: giver.speaker) } ?? ids.next(),
             digest: item.digest, target: target, name: item.name,
             source: item.source.map { role == .program ? $0 : state.endUser($0) } ?? "anonymous",
             role: role, at: item.at ?? Date())

@@ -96,8 +96,10 @@ final class RunningGateway: Sendable {
             if let match = log(home).firstMatch(of: #/listens on port (\d+)/#),
                 let port = Int(match.1)
             {
-                return RunningGateway(
+                let gateway = RunningGateway(
                     home: home, pool: pool, databaseURL: databaseURL, child: child, port: port)
+                // It serves when it has reached its database, which may be busy with other tests.
+                if try await gateway.ask("/readyz").status == 200 { return gateway }
             }
             guard child.isRunning, .now < deadline else {
                 throw Impatience(description: "the gateway did not start: \(log(home))")
