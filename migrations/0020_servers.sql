@@ -185,13 +185,29 @@ BEGIN
     RETURN true;
 END $$;
 
--- Stops servers that nobody needs, grants those that are wanted to nodes with room, the one with the
--- fewest servers first, then the one with the most free slots. Returns how many it changed.
+-- The worker to which a server is best granted: the one with the fewest servers, then the one with the
+-- most free slots; null where no node that is up has room.
+CREATE FUNCTION flywheel.room_for(s flywheel.server) RETURNS uuid
+LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
+    SELECT w.incarnation
+    FROM node n JOIN worker w ON w.node = n.name, LATERAL (
+        SELECT coalesce(sum(o.slots), 0) AS taken FROM server o
+        WHERE o.node = n.name AND o.state IN ('starting', 'ready')) held
+    WHERE n.state = 'up' AND w.state = 'up' AND w.lease_until > clock_timestamp()
+      AND n.serve_slots - held.taken >= s.slots
+    -- A node that gave it up is asked again only where there is no other.
+    ORDER BY (s.strikes > 0 AND n.name = s.node), held.taken, n.free_slots DESC, n.name
+    LIMIT 1
+$$;
+
+-- Stops servers that nobody needs, takes those of nodes that are drained, grants those that are wanted
+-- to nodes with room. Returns how many it changed.
 CREATE FUNCTION flywheel.place_servers(named_term bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     s server;
-    chosen record;
+    best uuid;
+    chosen worker;
     changed integer := 0;
     why text;
 BEGIN
@@ -204,32 +220,39 @@ BEGIN
         PERFORM release_server(s.model_id, 'nobody asked for it', 'stopped');
         changed := changed + 1;
     END LOOP;
+    FOR s IN SELECT o.* FROM server o JOIN node n ON n.name = o.node
+             WHERE o.state IN ('starting', 'ready') AND n.state <> 'up'
+             ORDER BY o.model_id FOR UPDATE OF o SKIP LOCKED
+    LOOP
+        CONTINUE WHEN room_for(s) IS NULL;
+        PERFORM release_server(s.model_id, format('node %s takes no work', s.node));
+        changed := changed + 1;
+    END LOOP;
     FOR s IN SELECT * FROM server
              WHERE state = 'wanted' AND (not_before IS NULL OR not_before <= clock_timestamp())
              ORDER BY asked_at, model_id
     LOOP
-        SELECT n.name, w.incarnation INTO chosen
-        FROM node n JOIN worker w ON w.node = n.name, LATERAL (
-            SELECT coalesce(sum(o.slots), 0) AS taken FROM server o
-            WHERE o.node = n.name AND o.state IN ('starting', 'ready')) held
-        WHERE n.state = 'up' AND w.state = 'up' AND w.lease_until > clock_timestamp()
-          AND n.serve_slots - held.taken >= s.slots
-        -- A node that gave it up is asked again only where there is no other.
-        ORDER BY (s.strikes > 0 AND n.name = s.node), held.taken, n.free_slots DESC, n.name
-        LIMIT 1;
+        best := room_for(s);
+        -- The worker before the server, as whoever buries it does.
+        SELECT * INTO chosen FROM worker WHERE incarnation = best AND state = 'up' FOR SHARE;
         IF NOT FOUND THEN
             why := CASE WHEN EXISTS (SELECT FROM worker w JOIN node n ON n.name = w.node
                                      WHERE w.state = 'up' AND n.state = 'up' AND n.serve_slots > 0)
                    THEN 'every node has as many servers as it may' ELSE 'no worker offers to serve' END;
             UPDATE server SET reason = why
             WHERE model_id = s.model_id AND state = 'wanted' AND reason IS DISTINCT FROM why;
+            -- The one that nobody asked for longest makes room, if that was not just now: gateways say
+            -- every 10 s what they were asked for. The next pass grants what it held.
+            PERFORM release_server(o.model_id, 'another model took its place', 'stopped')
+            FROM (SELECT model_id FROM server
+                  WHERE state IN ('starting', 'ready') AND slots >= s.slots AND NOT is_kept(model_id)
+                    AND asked_at < clock_timestamp() - interval '25 s'
+                  ORDER BY asked_at LIMIT 1 FOR UPDATE SKIP LOCKED) o;
+            IF FOUND THEN changed := changed + 1; END IF;
             CONTINUE;
         END IF;
-        -- The worker before the server, as whoever buries it does.
-        PERFORM FROM worker WHERE incarnation = chosen.incarnation AND state = 'up' FOR SHARE;
-        CONTINUE WHEN NOT FOUND;
         UPDATE server SET state = 'starting', fence = nextval('fence'), incarnation = chosen.incarnation,
-                          node = chosen.name, not_before = NULL, reason = NULL
+                          node = chosen.node, not_before = NULL, reason = NULL
         WHERE model_id = s.model_id AND state = 'wanted' RETURNING * INTO s;
         CONTINUE WHEN NOT FOUND;
         INSERT INTO server_grant (fence, model_id, worker, slots)
@@ -346,7 +369,16 @@ BEGIN
     END IF;
 END $$;
 
--- As before; the promoted model gets a server.
+-- The tasks for which a job has proven a model: its gate let it pass on their golden set.
+CREATE FUNCTION flywheel.tasks_proven(by_job bigint, proven_model bigint) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
+    SELECT DISTINCT t.name FROM evaluation e
+    JOIN dataset d ON d.digest = e.dataset_digest
+    JOIN tasks t ON split_part(t.golden, '@', 1) = d.name
+    WHERE e.job_id = by_job AND e.model_id = proven_model AND e.is_passed ORDER BY t.name
+$$;
+
+-- As before; the promoted model gets a server, and the tasks for which it is proven a route to it.
 CREATE OR REPLACE FUNCTION flywheel.promote_model(promoted bigint, why text, by_job bigint, claimed text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
@@ -355,6 +387,8 @@ DECLARE
     before bigint;
     proven text;
 BEGIN
+    -- Tasks before names of models, as whoever else promotes or rolls back.
+    PERFORM lock_task(t) FROM tasks_proven(by_job, promoted) t;
     SELECT * INTO m FROM model WHERE id = promoted;
     PERFORM pg_advisory_xact_lock(hashtextextended('model ' || m.name, 20250504));
     UPDATE model SET stage = 'retired' WHERE name = m.name AND stage = 'promoted' AND id <> promoted
@@ -365,14 +399,7 @@ BEGIN
         VALUES (m.name, promoted, before, by_job, why, decider(by_job, claimed));
         PERFORM want_server(promoted);
     END IF;
-    -- A gate that let it pass on a task's golden set proves it for that task.
-    FOR proven IN
-        SELECT DISTINCT t.name FROM evaluation e
-        JOIN dataset d ON d.digest = e.dataset_digest
-        JOIN tasks t ON split_part(t.golden, '@', 1) = d.name
-        WHERE e.job_id = by_job AND e.model_id = promoted ORDER BY t.name
-    LOOP
-        PERFORM lock_task(proven);
+    FOR proven IN SELECT * FROM tasks_proven(by_job, promoted) LOOP
         PERFORM ask_route(proven, promoted, why, decider(by_job, claimed), by_job);
     END LOOP;
 END $$;
@@ -498,6 +525,15 @@ FROM flywheel.route_move r JOIN flywheel.model m ON m.id = r.model_id
 LEFT JOIN flywheel.server s ON s.model_id = r.model_id AND r.state = 'waiting';
 COMMENT ON VIEW flywheel.route_moves IS
     'Promotions of tasks: a route moves once the server of its model answers; until then, server says how that stands.';
+
+CREATE OR REPLACE VIEW flywheel.nodes AS
+SELECT n.name, CASE WHEN w.state = 'draining' AND n.state = 'up' THEN 'draining' ELSE n.state END AS state,
+       n.reason, n.slots, n.free_slots, n.cpus, n.gpus, n.memory_bytes AS memory, n.numeric_profile,
+       n.labels, n.strikes, w.seen_at AS last_seen, w.version, n.serve_slots,
+       (SELECT count(*) FROM flywheel.server s WHERE s.node = n.name AND s.state IN ('starting', 'ready')) AS servers
+FROM flywheel.node n LEFT JOIN LATERAL (
+    SELECT * FROM flywheel.worker WHERE node = n.name ORDER BY started_at DESC LIMIT 1) w ON true;
+COMMENT ON COLUMN flywheel.nodes.serve_slots IS 'How many servers of models it may have beside its ranks; servers: has.';
 
 -- The rules above, added to the others.
 DO $$

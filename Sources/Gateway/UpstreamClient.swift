@@ -64,8 +64,8 @@ struct UpstreamClient: Sendable {
         preconditionFailure("the last attempt returns or throws")
     }
 
-    /// Sends `body` to a server of ours, once; an answer in one piece is read whole, so that one that
-    /// breaks off is an error too.
+    /// Sends `body` to a server of ours, once; an answer in one piece is read whole, and of a stream the
+    /// first piece, so that what breaks off before is an error too.
     func askOnce(
         _ upstream: Upstream, body: [UInt8], headers given: HTTPFields, caller: Caller, limit: Int
     ) async throws -> Answer {
@@ -81,9 +81,10 @@ struct UpstreamClient: Sendable {
             var answer = Answer(
                 status: .init(code: Int(response.status.code)), headers: response.headers,
                 body: .coming(response.body), retries: 0)
-            if !answer.isStream {
-                answer.body = .whole(try await response.body.collect(upTo: limit))
-            }
+            answer.body =
+                answer.isStream
+                ? .coming(.stream(try await StartedBody(response.body)))
+                : .whole(try await response.body.collect(upTo: limit))
             return answer
         } catch {
             try Task.checkCancellation()

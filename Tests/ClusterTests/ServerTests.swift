@@ -39,6 +39,11 @@ extension Drills {
                 #expect(seconds > 0 && abs(cost - seconds) < 1e-9)
                 #expect(seconds * 1_000 < (capture["latency_ms"]?.number ?? 0))
 
+                let streamed = try await door.stream("stories@1")
+                #expect(streamed.text == first.text && streamed.isDone)
+                let pieces = try await door.capture(of: streamed.answer)
+                #expect(pieces["slot_seconds"]?.number ?? 0 > 0 && pieces["status"] == "ok")
+
                 // A name means its newest version, until one is promoted.
                 let newest = try await door.ask("stories")
                 #expect(newest.json["model"] == "stories@2")

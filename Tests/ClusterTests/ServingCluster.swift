@@ -27,12 +27,26 @@ struct Door: Sendable {
         var text: String? { json["choices"]?[0]?["message"]?["content"]?.string }
     }
 
-    func ask(_ model: String, tokens: Int = 8) async throws -> Answer {
-        let body: JSONValue = [
-            "model": .string(model), "max_tokens": .integer(Int64(tokens)), "temperature": 0,
+    private static func call(_ model: String) -> JSONValue {
+        [
+            "model": .string(model), "max_tokens": 8, "temperature": 0,
             "messages": [["role": "user", "content": "Once upon a time"]],
         ]
-        return try await send("/v1/chat/completions", body)
+    }
+
+    func ask(_ model: String) async throws -> Answer {
+        try await send("/v1/chat/completions", Self.call(model))
+    }
+
+    /// The same in pieces; the text put together, and whether the stream came to its end.
+    func stream(_ model: String) async throws -> (answer: Answer, text: String, isDone: Bool) {
+        let answer = try await send(
+            "/v1/chat/completions", Self.call(model).merging(["stream": true]))
+        let lines = answer.json.string?.split(separator: "\n\n").map { $0.dropFirst(6) } ?? []
+        let text = lines.compactMap {
+            (try? JSONValue(parsing: $0.utf8))?["choices"]?[0]?["delta"]?["content"]?.string
+        }
+        return (answer, text.joined(), lines.last == "[DONE]")
     }
 
     func send(_ path: String, _ body: JSONValue? = nil) async throws -> Answer {
@@ -115,7 +129,13 @@ extension Cluster {
         } until: {
             $0 != nil
         }
-        return Door(cluster: self, child: child, port: try #require(port))
+        let door = Door(cluster: self, child: child, port: try #require(port))
+        try await poll(for: "the gateway to know its database") {
+            try await door.send("/readyz").status
+        } until: {
+            $0 == 200
+        }
+        return door
     }
 
     /// The row of `flywheel.servers` of a model.

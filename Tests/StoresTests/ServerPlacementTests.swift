@@ -78,6 +78,18 @@ import Testing
             #expect(counts == (1, 2))
             let waiting = try await yard.rows("state, reason").filter { $0.hasPrefix("wanted") }
             #expect(waiting == ["wanted every node has as many servers as it may"])
+            // One that nobody asks for makes room.
+            try await yard.queue.pool.execute(
+                """
+                UPDATE flywheel.server SET asked_at = asked_at - interval '1 min'
+                WHERE model_id = (SELECT id FROM flywheel.model WHERE name = 'n')
+                """)
+            #expect(try await yard.place() == 1)
+            #expect(try await yard.place() == 1)
+            #expect(
+                try await yard.rows("model, state") == [
+                    "m@1 starting", "n@1 stopped", "o@1 starting", "p@1 starting",
+                ])
         }
     }
 
@@ -124,8 +136,16 @@ import Testing
             }
             let b = try await yard.worker(on: "b", serveSlots: 4)
             try await yard.place()
-            #expect(try await yard.grants(of: b).count == 1)
+            let grant = try #require(try await yard.grants(of: b).first)
             #expect(try await yard.rows("strikes, grants") == ["2 3"])
+            // A node that is drained keeps what no other has room for, and nothing else.
+            try await yard.queue.store.report(.ready(address: "http://b/v1"), under: grant.fence)
+            for (node, expected) in [("b", "starting a"), ("a", "starting a")] {
+                try await yard.queue.pool.execute(
+                    "SELECT flywheel.set_node(\(node), 'draining', 'test')")
+                try await yard.place()
+                #expect(try await yard.rows("state, node") == [expected])
+            }
         }
     }
 
