@@ -58,16 +58,16 @@ $$;
 CREATE FUNCTION flywheel.bar_golden_copies() RETURNS trigger
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
 DECLARE
-    found record;
+    copied record;
 BEGIN
-    SELECT d.name, d.version, c.exact + c.near AS copies INTO found
+    SELECT d.name, d.version, c.exact + c.near AS copies INTO copied
     FROM jsonb_each(coalesce(NEW.spec -> 'resolved', '{}')) r
     JOIN golden_copy c ON c.digest = r.value #>> '{dataset,digest}' AND c.exact + c.near > 0
     JOIN dataset d ON d.digest = c.golden AND d.is_golden
     WHERE r.key <> 'golden' ORDER BY d.id LIMIT 1;
     IF FOUND THEN
         PERFORM refuse(format('%s rows of its data are copies of rows of the golden set %s@%s, which is never trained on. Nothing was submitted; import the data with --without-golden, or build it again.',
-            found.copies, found.name, found.version));
+            copied.copies, copied.name, copied.version));
     END IF;
     RETURN NEW;
 END $$;

@@ -60,8 +60,9 @@ struct CurationChoice {
 }
 
 extension CurationRules {
-    /// What each kept candidate weighs: what its source is trusted, less where that source would have
-    /// more than its share. Shares are of what is learned; the splits beside it weigh alike.
+    /// What each kept candidate weighs: what its source is trusted, less where that has too large a share.
+    ///
+    /// Shares are of what is learned; the splits beside it weigh alike.
     func weights(_ choice: CurationChoice) -> (rows: [Int: Float], sources: [SourceShare]) {
         let learned = choice.kept.filter { choice.splits[$0] == nil }
         var bySource: [String: [Int]] = [:]
