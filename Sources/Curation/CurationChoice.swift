@@ -54,7 +54,8 @@ struct CurationChoice {
             let (own, keeper) = (candidates[index], candidates[keepers[index]])
             return RowOrigin(
                 row: keeper.example.id, capture: own.example.id, endUser: own.example.endUser,
-                source: own.source, isCopy: keepers[index] != index)
+                source: own.source, feedback: own.source == nil ? nil : own.target?.feedback,
+                isCopy: keepers[index] != index)
         }.sorted { ($0.row, $0.capture) < ($1.row, $1.capture) }
     }
 }

@@ -23,6 +23,8 @@ public struct Target: Sendable, Equatable {
     public var source: String?
     /// Of that source; for an answer of which nothing was said, what the rules give it.
     public var trust: Double
+    /// Names what that source said among all feedback.
+    public var feedback: String?
 }
 
 extension CurationRules {
@@ -36,7 +38,8 @@ extension CurationRules {
                 reaction.trust >= best?.trust ?? 0
             else { continue }
             best = Target(
-                kind: .correction, message: message, source: reaction.source, trust: reaction.trust)
+                kind: .correction, message: message, source: reaction.source, trust: reaction.trust,
+                feedback: reaction.id)
         }
         return best
     }
