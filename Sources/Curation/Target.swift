@@ -5,7 +5,9 @@ public import Tokenizers
 /// What is to be learned from a call, and who vouches for it.
 public struct Target: Sendable, Equatable {
     /// In order of what they are worth: corrections stand above answers.
-    public enum Kind: String, Sendable, Codable, CaseIterable, Comparable {
+    public enum Kind: String, Sendable, Codable, CaseIterable, Comparable,
+        CodingKeyRepresentable
+    {
         /// Nobody said anything of the model's answer.
         case answer
         /// The model's answer, which those who are trusted find good.
