@@ -172,21 +172,54 @@ $$;
 -- The call that feedback speaks of, where it can be seen: by our id, or the newest that the caller or the
 -- upstream calls so, and that is not younger than the feedback by more than a clock may be wrong.
 CREATE FUNCTION flywheel.capture_of(f flywheel.feedback) RETURNS uuid
-LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
-    SELECT CASE f.target_kind
-        WHEN 'inference' THEN CASE
-            WHEN f.target ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                 AND EXISTS (SELECT FROM capture WHERE id = f.target::uuid) THEN f.target::uuid
-            ELSE coalesce(
-                (SELECT id FROM capture WHERE response_id = f.target AND made_at(id) <= f.at + interval '1 min'
-                 ORDER BY id DESC LIMIT 1),
-                (SELECT id FROM capture WHERE upstream_request_id = f.target AND made_at(id) <= f.at + interval '1 min'
-                 ORDER BY id DESC LIMIT 1)) END
-        WHEN 'external' THEN
-            (SELECT id FROM capture WHERE external = f.target AND made_at(id) <= f.at + interval '1 min' ORDER BY id DESC LIMIT 1)
-        END
-$$;
+LANGUAGE plpgsql STABLE SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    spoken_of uuid;
+BEGIN
+    IF f.target_kind = 'external' THEN
+        RETURN (SELECT id FROM capture WHERE external = f.target AND made_at(id) <= f.at + interval '1 min' ORDER BY id DESC LIMIT 1);
+    END IF;
+    IF f.target ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+        SELECT id INTO spoken_of FROM capture WHERE id = f.target::uuid;
+        IF FOUND THEN RETURN spoken_of; END IF;
+    END IF;
+    RETURN coalesce(
+        (SELECT id FROM capture WHERE response_id = f.target AND made_at(id) <= f.at + interval '1 min' ORDER BY id DESC LIMIT 1),
+        (SELECT id FROM capture WHERE upstream_request_id = f.target AND made_at(id) <= f.at + interval '1 min' ORDER BY id DESC LIMIT 1));
+END $$;
 CREATE INDEX capture_upstream_request ON flywheel.capture (upstream_request_id) WHERE upstream_request_id IS NOT NULL;
+
+-- Joins one piece of feedback with its call; 1, or 0 where that cannot be seen.
+CREATE FUNCTION flywheel.settle_one(f flywheel.feedback) RETURNS integer
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    c capture;
+    spoken_of uuid := CASE WHEN f.target_kind <> 'episode' THEN capture_of(f) END;
+    suggestion text;
+    wanted text;
+BEGIN
+    IF f.target_kind = 'episode' THEN
+        SELECT * INTO c FROM capture WHERE capture.episode = f.target ORDER BY id DESC LIMIT 1;
+    ELSE
+        SELECT * INTO c FROM capture WHERE id = spoken_of;
+    END IF;
+    IF c.id IS NULL THEN
+        UPDATE feedback SET tried_at = clock_timestamp() WHERE id = f.id;
+        RETURN 0;
+    END IF;
+    IF f.target_kind = 'episode' THEN
+        UPDATE feedback SET settled_at = clock_timestamp(), episode = f.target, task = coalesce(c.task, f.task)
+        WHERE id = f.id;
+        RETURN 1;
+    END IF;
+    SELECT answer_text(response #> '{choices,0,message}') INTO suggestion FROM capture_payload WHERE id = c.id;
+    wanted := CASE WHEN f.name = 'accepted' THEN suggestion ELSE answer_text(f.correction) END;
+    UPDATE feedback SET settled_at = clock_timestamp(), capture_id = c.id, episode = c.episode,
+        task = coalesce(c.task, f.task), answered = md5(plain_answer(suggestion)), claimed = md5(plain_answer(wanted)),
+        edit_distance = flywheel.edit_distance(suggestion, wanted)
+    WHERE id = f.id;
+    RETURN 1;
+END $$;
 
 -- Joins feedback with the calls that can be seen by now; how many were settled. What has waited long
 -- is looked at rarely.
@@ -194,10 +227,6 @@ CREATE FUNCTION flywheel.settle_feedback(rows_max integer DEFAULT 200) RETURNS i
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 DECLARE
     f feedback;
-    c capture;
-    spoken_of uuid;
-    suggestion text;
-    wanted text;
     settled integer := 0;
 BEGIN
     FOR f IN
@@ -206,29 +235,13 @@ BEGIN
           AND (tried_at IS NULL OR tried_at < now() - least((now() - stored_at) / 4, interval '1 hour'))
         ORDER BY stored_at LIMIT rows_max FOR UPDATE SKIP LOCKED
     LOOP
-        c := NULL;
-        IF f.target_kind = 'episode' THEN
-            SELECT * INTO c FROM capture WHERE capture.episode = f.target ORDER BY id DESC LIMIT 1;
-        ELSE
-            spoken_of := capture_of(f);
-            SELECT * INTO c FROM capture WHERE id = spoken_of;
-        END IF;
-        IF c.id IS NULL THEN
+        -- One that cannot be settled holds up no other.
+        BEGIN
+            settled := settled + settle_one(f);
+        EXCEPTION WHEN data_exception THEN
             UPDATE feedback SET tried_at = clock_timestamp() WHERE id = f.id;
-            CONTINUE;
-        END IF;
-        IF f.target_kind = 'episode' THEN
-            UPDATE feedback SET settled_at = clock_timestamp(), episode = f.target, task = coalesce(c.task, f.task)
-            WHERE id = f.id;
-        ELSE
-            SELECT answer_text(response #> '{choices,0,message}') INTO suggestion FROM capture_payload WHERE id = c.id;
-            wanted := CASE WHEN f.name = 'accepted' THEN suggestion ELSE answer_text(f.correction) END;
-            UPDATE feedback SET settled_at = clock_timestamp(), capture_id = c.id, episode = c.episode,
-                task = coalesce(c.task, f.task), answered = md5(plain_answer(suggestion)), claimed = md5(plain_answer(wanted)),
-                edit_distance = flywheel.edit_distance(suggestion, wanted)
-            WHERE id = f.id;
-        END IF;
-        settled := settled + 1;
+            RAISE WARNING 'feedback % cannot be settled: %', f.id, SQLERRM;
+        END;
     END LOOP;
     RETURN settled;
 END $$;

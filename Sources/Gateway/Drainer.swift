@@ -72,8 +72,15 @@ struct Drainer: Sendable {
     private func settle() async {
         while !Task.isCancelled {
             await unsettled.wait(until: .now + .seconds(2))
-            while let count = try? await store.settleFeedback(), count > 0, !Task.isCancelled {}
-            try? await Task.sleep(for: Self.gathering)
+            do {
+                while try await store.settleFeedback() > 0 { try Task.checkCancellation() }
+                try await Task.sleep(for: Self.gathering)
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("feedback waits for its calls", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(5))
+            }
         }
     }
 

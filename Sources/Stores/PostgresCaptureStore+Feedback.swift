@@ -5,7 +5,7 @@ import Postgres
 
 extension PostgresCaptureStore {
     public func add(_ feedback: [Feedback]) async throws -> FeedbackTaken {
-        let rows = JSONValue.array(try feedback.map { try $0.row() })
+        let rows = JSONValue.array(feedback.map(\.row))
         let taken: JSONValue
         do {
             taken = try await pool.value("SELECT flywheel.add_feedback(\(rows))")
@@ -34,13 +34,21 @@ extension PostgresCaptureStore {
 
 extension Feedback {
     /// As `flywheel.add_feedback` takes it: texts without NUL, the correction as a text of JSON.
-    fileprivate func row() throws -> JSONValue {
-        var copy = self
-        copy.correction = CaptureRow.storable(correction.map { Array($0.utf8) })
-        return try JSONValue(encoding: copy).storable.merging([
-            "id": .string(id.text),
-            "at": .string(
-                at.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
-        ])
+    fileprivate var row: JSONValue {
+        let moment = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        var row: [String: JSONValue] = [
+            "id": .string(id.text), "digest": .string(digest),
+            "target_kind": .string(targetKind.rawValue), "target": .string(target),
+            "name": .string(name.rawValue), "source": .string(source),
+            "role": .string(role.rawValue), "tags": .object(tags.mapValues { .string($0) }),
+            "redacted": .object(redacted.mapValues { .integer(Int64($0)) }),
+            "at": .string(at.formatted(moment)),
+        ]
+        row["key"] = key.map { .string($0) }
+        row["task"] = task.map { .string($0) }
+        row["value"] = value
+        row["correction"] = CaptureRow.storable(correction.map { Array($0.utf8) })
+            .map { .string($0) }
+        return JSONValue.object(row).storable
     }
 }

@@ -175,6 +175,8 @@ import Testing
                 try await book.addKey(
                     named: name, hash: Digest(of: "fw-" + name), hint: "fw-", scopes: scopes)
             }
+            // Gateways ask every second.
+            try await Task.sleep(for: .seconds(1.5))
             func say(_ key: String, _ role: String) async throws -> (Int, String?) {
                 let answer = try await gateway.say(
                     #"{"episode":"e","name":"resolved","source":{"id":"a","role":"\#(role)"}}"#,
