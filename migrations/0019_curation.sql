@@ -43,6 +43,9 @@ BEGIN
     SELECT made ->> 'digest', "row", capture, end_user, source, is_copy
     FROM jsonb_to_recordset(origins) AS o("row" text, capture uuid, end_user text, source text, is_copy boolean)
     ON CONFLICT DO NOTHING;
+    INSERT INTO feedback_use SELECT DISTINCT made ->> 'digest', feedback
+    FROM jsonb_to_recordset(origins) AS o(feedback uuid, is_copy boolean) WHERE feedback IS NOT NULL AND NOT is_copy
+    ON CONFLICT DO NOTHING;
     INSERT INTO dataset_parent SELECT made ->> 'digest', p FROM unnest(parents) p
     WHERE p <> made ->> 'digest' ON CONFLICT DO NOTHING;
     RETURN made;
@@ -58,26 +61,26 @@ $$;
 CREATE FUNCTION flywheel.bar_golden_copies() RETURNS trigger
 LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
 DECLARE
-    found record;
+    copied record;
 BEGIN
-    SELECT d.name, d.version, c.exact + c.near AS copies INTO found
+    SELECT d.name, d.version, c.exact + c.near AS copies INTO copied
     FROM jsonb_each(coalesce(NEW.spec -> 'resolved', '{}')) r
     JOIN golden_copy c ON c.digest = r.value #>> '{dataset,digest}' AND c.exact + c.near > 0
     JOIN dataset d ON d.digest = c.golden AND d.is_golden
     WHERE r.key <> 'golden' ORDER BY d.id LIMIT 1;
     IF FOUND THEN
         PERFORM refuse(format('%s rows of its data are copies of rows of the golden set %s@%s, which is never trained on. Nothing was submitted; import the data with --without-golden, or build it again.',
-            found.copies, found.name, found.version));
+            copied.copies, copied.name, copied.version));
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER job_learns_nothing_golden BEFORE INSERT ON flywheel.job
     FOR EACH ROW WHEN (NEW.kind <> 'evaluate') EXECUTE FUNCTION flywheel.bar_golden_copies();
 
--- What was said before it is dropped within the hour.
-CREATE FUNCTION flywheel.contents_kept_since() RETURNS timestamptz
+-- What was said of a task before it is dropped within the hour.
+CREATE FUNCTION flywheel.contents_kept_since(of_task text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
-    SELECT date_trunc('day', now() - payloads_kept, 'UTC') FROM setting
+    SELECT date_trunc('day', now() - payloads_kept(of_task), 'UTC')
 $$;
 
 -- What was said of these calls, as their task means it, with the corrections: for whoever may read
@@ -85,31 +88,33 @@ $$;
 CREATE FUNCTION flywheel.reactions(captures uuid[])
 RETURNS TABLE (capture_id uuid, feedback_id uuid, name text, value jsonb, correction json, reward double precision,
                source text, at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
-BEGIN
-    IF to_regclass('flywheel.signals') IS NULL THEN RETURN; END IF;
-    RETURN QUERY
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
     SELECT s.capture_id, s.feedback_id, s.name, f.value, CASE WHEN s.is_target THEN f.correction END, s.reward,
            s.source, s.at
     FROM signals s JOIN feedback f ON f.id = s.feedback_id
     WHERE s.capture_id = ANY (captures) AND s.name <> 'comment'
-    ORDER BY s.capture_id, s.at, s.feedback_id;
-END $$;
+    ORDER BY s.capture_id, s.at, s.feedback_id
+$$;
 
--- How far each source is believed in a task.
-CREATE FUNCTION flywheel.source_trust(of_task text) RETURNS TABLE (source text, trust double precision)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
-BEGIN
-    IF to_regclass('flywheel.sources') IS NULL THEN RETURN; END IF;
-    RETURN QUERY SELECT s.source, s.trust FROM sources s WHERE s.task = of_task;
-END $$;
+-- What a job read to learn from: datasets by their digests, and those that other jobs made. What a job only
+-- measures by is none of it.
+CREATE VIEW flywheel.job_datasets AS
+SELECT j.id AS job_id, coalesce(r.value #>> '{dataset,digest}', made.digest) AS digest
+FROM flywheel.job j CROSS JOIN jsonb_each(coalesce(j.spec -> 'resolved', '{}')) r
+LEFT JOIN flywheel.dataset made ON made.source = 'job ' || (r.value ->> 'job')
+WHERE r.key NOT IN ('golden', 'validation') AND (r.value ? 'dataset' OR made.digest IS NOT NULL);
+COMMENT ON VIEW flywheel.job_datasets IS 'Which datasets each job learned from, or made others of.';
 
--- Each dataset with itself and all that it was made of.
+-- Each dataset with itself and all that it was made of: by whoever says so, or by the job that made it.
 CREATE VIEW flywheel.dataset_ancestors AS
-WITH RECURSIVE up (digest, ancestor) AS (
+WITH RECURSIVE made_of (digest, parent) AS (
+    SELECT digest, parent FROM flywheel.dataset_parent
+    UNION
+    SELECT d.digest, j.digest FROM flywheel.dataset d JOIN flywheel.job_datasets j ON d.source = 'job ' || j.job_id
+), up (digest, ancestor) AS (
     SELECT digest, digest FROM flywheel.dataset
     UNION
-    SELECT up.digest, p.parent FROM up JOIN flywheel.dataset_parent p ON p.digest = up.ancestor
+    SELECT up.digest, p.parent FROM up JOIN made_of p ON p.digest = up.ancestor
 )
 SELECT digest, ancestor FROM up;
 COMMENT ON VIEW flywheel.dataset_ancestors IS 'Each dataset with itself and every one that it was made of, by digest.';
@@ -129,15 +134,10 @@ WITH RECURSIVE up (model_id, ancestor_id) AS (
 SELECT model_id, ancestor_id FROM up;
 COMMENT ON VIEW flywheel.model_ancestors IS 'Each model with itself and every one that it began from.';
 
--- What a model's own training learned from: its data, and whatever else of rows its job read, but for what
--- it was only measured on.
 CREATE VIEW flywheel.model_datasets AS
 SELECT m.id AS model_id, m.dataset_digest AS digest FROM flywheel.model m WHERE m.dataset_digest IS NOT NULL
 UNION
-SELECT m.id, r.value #>> '{dataset,digest}'
-FROM flywheel.model m JOIN flywheel.job j ON j.id = m.job_id,
-    jsonb_each(coalesce(j.spec -> 'resolved', '{}')) r
-WHERE r.key NOT IN ('golden', 'validation') AND r.value ? 'dataset';
+SELECT m.id, j.digest FROM flywheel.model m JOIN flywheel.job_datasets j ON j.job_id = m.job_id;
 COMMENT ON VIEW flywheel.model_datasets IS 'Which datasets each model learned from in its own training.';
 
 CREATE VIEW flywheel.dataset_captures AS
@@ -264,10 +264,8 @@ BEGIN
     made := add_curated(request, (
         SELECT jsonb_agg(jsonb_build_object('row', capture_id, 'capture', capture_id, 'end_user', end_user, 'is_copy', false))
         FROM review_item WHERE review_id = of_review AND labels ? capture_id::text));
-    IF to_regclass('flywheel.golden_label') IS NOT NULL THEN
     PERFORM add_golden_label(capture_id, labels ->> capture_id::text, decided_by)
     FROM review_item WHERE review_id = of_review AND labels ? capture_id::text;
-    END IF;
     UPDATE review SET digest = made ->> 'digest', frozen_at = clock_timestamp() WHERE id = of_review;
     RETURN made;
 END $$;
@@ -286,12 +284,12 @@ SELECT review_id, position, capture_id, stratum, end_user, request, response, de
        decided_by, decided_at FROM flywheel.review_item;
 COMMENT ON VIEW flywheel.review_items IS 'What a review asks about and what was said. For flywheel_content_reader alone.';
 
-GRANT SELECT ON flywheel.dataset_ancestors, flywheel.model_ancestors, flywheel.model_datasets, flywheel.dataset_captures,
+GRANT SELECT ON flywheel.job_datasets, flywheel.dataset_ancestors, flywheel.model_ancestors, flywheel.model_datasets, flywheel.dataset_captures,
     flywheel.model_captures, flywheel.answer_captures, flywheel.learned_from_people, flywheel.golden_captures,
     flywheel.reviews TO flywheel_reader, flywheel_user, flywheel_worker, flywheel_content_reader;
 GRANT SELECT ON flywheel.golden_copy TO flywheel_user, flywheel_worker;
 GRANT SELECT ON flywheel.review_items TO flywheel_content_reader;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA flywheel FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION flywheel.add_curated, flywheel.record_golden_copies, flywheel.contents_kept_since TO flywheel_user, flywheel_worker;
-GRANT EXECUTE ON FUNCTION flywheel.reactions, flywheel.source_trust, flywheel.begin_review, flywheel.decide_review, flywheel.freeze_review
+GRANT EXECUTE ON FUNCTION flywheel.reactions, flywheel.begin_review, flywheel.decide_review, flywheel.freeze_review
     TO flywheel_content_reader;

@@ -92,7 +92,9 @@ extension CurationRules {
         guard !isRejected(example) else { throw .init(.rejected) }
         let rating = rating(of: example)
         if rating.sum > 0, let by = rating.by {
-            return Target(kind: .accepted, message: message, source: by.source, trust: by.trust)
+            return Target(
+                kind: .accepted, message: message, source: by.source, trust: by.trust,
+                feedback: by.id)
         }
         guard teachers.isEmpty || teachers.contains(example.model) else {
             throw .init(.unvouched)

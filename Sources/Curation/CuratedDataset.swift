@@ -63,18 +63,12 @@ public struct RowOrigin: Sendable, Equatable, Codable {
     public var endUser: String?
     /// Who vouches for what is learned; nil where nobody does.
     public var source: String?
+    /// What that source said, among all feedback.
+    public var feedback: String?
     public var isCopy: Bool
 
-    public init(row: String, capture: String, endUser: String?, source: String?, isCopy: Bool) {
-        self.row = row
-        self.capture = capture
-        self.endUser = endUser
-        self.source = source
-        self.isCopy = isCopy
-    }
-
     enum CodingKeys: String, CodingKey {
-        case row, capture, source
+        case row, capture, source, feedback
         case endUser = "end_user"
         case isCopy = "is_copy"
     }

@@ -54,14 +54,16 @@ struct CurationChoice {
             let (own, keeper) = (candidates[index], candidates[keepers[index]])
             return RowOrigin(
                 row: keeper.example.id, capture: own.example.id, endUser: own.example.endUser,
-                source: own.source, isCopy: keepers[index] != index)
+                source: own.source, feedback: own.source == nil ? nil : own.target?.feedback,
+                isCopy: keepers[index] != index)
         }.sorted { ($0.row, $0.capture) < ($1.row, $1.capture) }
     }
 }
 
 extension CurationRules {
-    /// What each kept candidate weighs: what its source is trusted, less where that source would have
-    /// more than its share. Shares are of what is learned; the splits beside it weigh alike.
+    /// What each kept candidate weighs: what its source is trusted, less where that has too large a share.
+    ///
+    /// Shares are of what is learned; the splits beside it weigh alike.
     func weights(_ choice: CurationChoice) -> (rows: [Int: Float], sources: [SourceShare]) {
         let learned = choice.kept.filter { choice.splits[$0] == nil }
         var bySource: [String: [Int]] = [:]

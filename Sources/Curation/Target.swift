@@ -5,7 +5,9 @@ public import Tokenizers
 /// What is to be learned from a call, and who vouches for it.
 public struct Target: Sendable, Equatable {
     /// In order of what they are worth: corrections stand above answers.
-    public enum Kind: String, Sendable, Codable, CaseIterable, Comparable {
+    public enum Kind: String, Sendable, Codable, CaseIterable, Comparable,
+        CodingKeyRepresentable
+    {
         /// Nobody said anything of the model's answer.
         case answer
         /// The model's answer, which those who are trusted find good.
@@ -23,6 +25,8 @@ public struct Target: Sendable, Equatable {
     public var source: String?
     /// Of that source; for an answer of which nothing was said, what the rules give it.
     public var trust: Double
+    /// Names what that source said among all feedback.
+    public var feedback: String?
 }
 
 extension CurationRules {
@@ -36,7 +40,8 @@ extension CurationRules {
                 reaction.trust >= best?.trust ?? 0
             else { continue }
             best = Target(
-                kind: .correction, message: message, source: reaction.source, trust: reaction.trust)
+                kind: .correction, message: message, source: reaction.source, trust: reaction.trust,
+                feedback: reaction.id)
         }
         return best
     }

@@ -27,7 +27,9 @@ public struct TwoSampleTest: Sendable, Equatable, Codable {
     public static let textsMin = 20
     public static let permutations = 499
 
-    /// Nil where either has fewer than `textsMin` texts. Of more than `textsMax`, as many are drawn.
+    /// Nil where either has fewer than `textsMin` texts.
+    ///
+    /// Of more than `textsMax`, as many are drawn.
     public init?(_ first: [NormalText], _ second: [NormalText], seed: UInt64 = 0) {
         guard min(first.count, second.count) >= Self.textsMin else { return nil }
         var chance = Chance(seed: seed)
@@ -145,7 +147,9 @@ struct Chance {
         return MinHash.mix(state)
     }
 
-    /// After Fisher and Yates. What the modulo prefers is less than one in 2^50.
+    /// After Fisher and Yates.
+    ///
+    /// What the modulo prefers is less than one in 2^50.
     mutating func shuffle(_ values: inout [Int]) {
         for index in stride(from: values.count - 1, to: 0, by: -1) {
             values.swapAt(index, Int(next() % UInt64(index + 1)))

@@ -64,6 +64,11 @@ extension Environment {
             return ServiceUnavailable(
                 "The database has not the schema of this version.",
                 remedy: "Run `flywheel migrate`.")
+        case "42501":
+            return InputError(
+                "the database does not let your role do this (\(error.message))",
+                remedy: "What was said in calls is for members of flywheel_content_reader. Ask for "
+                    + "that role, or for the one that the command needs.")
         default: break
         }
         if error.problem == .configuration {

@@ -74,15 +74,15 @@ public struct CurationBook: Sendable {
                 as: String.self))
     }
 
-    /// What was said before this moment is dropped within the hour.
-    public func contentsKeptSince() async throws -> Date {
-        try await pool.value("SELECT flywheel.contents_kept_since()")
+    /// What was said of the task before this moment is dropped within the hour.
+    public func contentsKept(of task: String?) async throws -> Date {
+        try await pool.value("SELECT flywheel.contents_kept_since(nullif(\(task ?? ""), ''))")
     }
 
     /// By source: how far it is believed.
     private func trust(in task: String) async throws -> [String: Double] {
         let rows = try await pool.query(
-            "SELECT source, trust FROM flywheel.source_trust(\(task))")
+            "SELECT source, trust FROM flywheel.sources WHERE task = \(task)")
         return Dictionary(
             try rows.map { (try $0.decode("source"), try $0.decode("trust")) },
             uniquingKeysWith: { first, _ in first })

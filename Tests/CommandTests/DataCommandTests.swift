@@ -144,8 +144,7 @@ import Testing
         try await Workplace.lend { place in
             try await place.importRows()
             let copy = try place.write(
-                Workplace.rows.replacing("\"d\"", with: "\"e\"").replacing(":", with: " : "),
-                to: "copy.jsonl")
+                Workplace.goldenRows.replacing(":", with: " : "), to: "copy.jsonl")
             let refused = try await place.flywheel(
                 "submit", "-", input: Workplace.train.replacing("rows@latest", with: copy))
             #expect(refused.status == 65)

@@ -53,16 +53,14 @@ struct CallImporter {
     ) throws(InputError) -> [RecordedCall] {
         var calls: [RecordedCall] = []
         var names: [String: Int] = [:]
-        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() {
-            guard line.contains(where: { $0 > 0x20 }) else { continue }
+        for (number, line) in text.recordLines {
             // A millisecond apart, so that the order of the file is that of the ids.
             let moment = now.addingTimeInterval(Double(count + calls.count) * 0.001)
             let call = try RecordedCall(
-                line, number: index + 1, task: task, importedAt: isDatedNow ? moment : nil)
-            if let other = names.updateValue(index + 1, forKey: call.name) {
+                line, number: number, task: task, importedAt: isDatedNow ? moment : nil)
+            if let other = names.updateValue(number, forKey: call.name) {
                 throw InputError(
-                    line: index + 1, "the call `\(call.name)` is that of line \(other)",
+                    line: number, "the call `\(call.name)` is that of line \(other)",
                     remedy: "Nothing was imported. Take one of them out.")
             }
             calls.append(call)
@@ -72,13 +70,25 @@ struct CallImporter {
 
     /// A gateway drops what is older than contents are kept, within the hour.
     private func checkAges(_ calls: [RecordedCall]) async throws {
-        let oldest = try await database.curation.contentsKeptSince()
-        let count = calls.count { $0.recordedAt < oldest }
+        var count = 0
+        for (task, own) in Dictionary(grouping: calls, by: \.call.capture.task) {
+            let oldest = try await database.curation.contentsKept(of: task)
+            count += own.count { $0.recordedAt < oldest }
+        }
         guard count > 0 else { return }
         throw InputError(
             "\(count) of \(calls.count) calls are older than contents are kept, and would be dropped",
             remedy:
                 "Nothing was imported. --as-of-now dates them by their import and keeps their own "
                 + "time as the tag recorded_at.")
+    }
+}
+
+extension [UInt8] {
+    /// The lines that hold something, with their numbers from 1.
+    var recordLines: [(number: Int, line: ArraySlice<UInt8>)] {
+        split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+            .filter { $0.element.contains { $0 > 0x20 } }
+            .map { ($0.offset + 1, $0.element) }
     }
 }

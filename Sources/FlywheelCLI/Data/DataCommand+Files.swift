@@ -1,5 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Artifacts
+public import Captures
 import Datasets
 import FlywheelCore
 import Foundation
@@ -19,7 +20,8 @@ extension DataCommand {
 
                 With --captures the files hold calls that were recorded elsewhere (NVIDIA's and \
                 TensorZero's records, or request and response with a timestamp). They become captures, \
-                each once, with the record's id as external.
+                each once, with the record's id as external. With --feedback they hold what was said of \
+                those calls (TensorZero's metrics, or the gateway's own words), joined by that id.
                 """)
 
         @Argument(
@@ -30,9 +32,15 @@ extension DataCommand {
         var name: String?
         @Flag(help: "The files hold recorded calls: keep them as captures, not as a dataset.")
         var captures = false
+        @Flag(help: "The files hold what was said of such calls: keep it as feedback.")
+        var feedback = false
         @Option(help: "With --captures: the task of calls that name none.")
         var task: String?
-        @Flag(help: "With --captures: date the calls by their import, not by their own time.")
+        @Option(help: "With --feedback: whose word it is, where a record does not say.")
+        var source = "imported"
+        @Option(help: "With --feedback: what that source is: user, program, reviewer or expert.")
+        var role = SourceRole.program
+        @Flag(help: "With these two: date records by their import, not by their own time.")
         var asOfNow = false
         @Flag(help: "For examinations alone: nothing may train on it.")
         var golden = false
@@ -44,16 +52,24 @@ extension DataCommand {
             guard !golden || !withoutGolden else {
                 throw ValidationError("--golden and --without-golden exclude each other.")
             }
-            guard (name == nil) == captures, !captures || !golden && !withoutGolden else {
-                throw ValidationError("Give --name for a dataset, or --captures for calls.")
+            guard [name != nil, captures, feedback].count(where: \.self) == 1 else {
+                throw ValidationError(
+                    "Give --name for a dataset, --captures for calls, or --feedback for what was said."
+                )
             }
-            guard captures || task == nil && !asOfNow else {
-                throw ValidationError("--task and --as-of-now are of --captures.")
+            guard name != nil || !golden && !withoutGolden else {
+                throw ValidationError("--golden and --without-golden are of datasets.")
+            }
+            guard name == nil || task == nil && !asOfNow else {
+                throw ValidationError("--task and --as-of-now are of --captures and --feedback.")
             }
         }
 
         func run(on database: Database) async throws {
-            guard let name else { return try await importCalls(to: database) }
+            guard let name else {
+                return try await feedback
+                    ? importFeedback(to: database) : importCalls(to: database)
+            }
             let record = try await database.importDataset(
                 files, name: name, isGolden: golden, withoutGolden: withoutGolden)
             try output.print(try JSONValue(encoding: record)) {
@@ -63,6 +79,17 @@ extension DataCommand {
                             + "of shape \(record.shape), \(Formatting.bytes(record.bytes)), "
                             + "\(record.digest)"
                         : "\(name)@\(record.digest)")
+            }
+        }
+
+        private func importFeedback(to database: Database) async throws {
+            let imported = try await FeedbackImporter(
+                database: database, source: source, role: role, isDatedNow: asOfNow
+            ).add(files)
+            try output.print(try JSONValue(encoding: imported)) {
+                print(
+                    "\(Formatting.count(imported.feedback)) said, \(Formatting.count(imported.new)) of "
+                        + "it new, \(Formatting.count(imported.settled)) joined with their calls")
             }
         }
 
@@ -186,3 +213,5 @@ enum Files {
             [.posixPermissions: 0o644], ofItemAtPath: destination)
     }
 }
+
+extension SourceRole: ExpressibleByArgument {}
