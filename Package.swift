@@ -64,7 +64,7 @@ let package = Package(
             [
                 "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
                 "Postgres", "Jobs",
-                "Evaluation",
+                "Evaluation", "Graders", "Labelling",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
                 "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
@@ -103,7 +103,7 @@ let package = Package(
 
         // Adapters.
         module(
-            "Stores", ["Captures", "Jobs", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+            "Stores", ["Captures", "Jobs", "Graders", "Postgres", "CMigrations", "FlywheelCore", .logging]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
@@ -119,7 +119,7 @@ let package = Package(
         module(
             "Evaluation",
             [
-                "Graders", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
+                "Graders", "Jobs", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
         module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),

@@ -42,6 +42,9 @@ static const unsigned char m0012[] = {
 static const unsigned char m0013[] = {
 #embed "../../migrations/0013_captures.sql"
 };
+static const unsigned char m0014[] = {
+#embed "../../migrations/0014_judges.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -59,6 +62,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0011, "0011_exams.sql"),
     MIGRATION(m0012, "0012_upstreams.sql"),
     MIGRATION(m0013, "0013_captures.sql"),
+    MIGRATION(m0014, "0014_judges.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

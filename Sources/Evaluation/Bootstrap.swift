@@ -13,10 +13,13 @@ package struct Bootstrap {
     /// Any number; it is part of what an interval is.
     private static let key: UInt64 = 0x1987_0005
 
+    /// The mean, or another statistic of all that was observed.
     let mean: Double
+    let varies: Bool
     /// In ascending order.
     private let replicates: [Double]
-    private let values: [Double]
+    /// How far each row draws the statistic from where it is without that row, in any unit.
+    private let deviations: [Double]
 
     package init(of values: [Double]) {
         self.init(of: values, replicates: Self.replicates(of: values))
@@ -24,26 +27,55 @@ package struct Bootstrap {
 
     /// `replicates` are means of samples drawn from `values`.
     package init(of values: [Double], replicates: [Double]) {
-        self.values = values
-        mean = values.reduce(0, +) / Double(values.count)
+        let mean = values.reduce(0, +) / Double(values.count)
+        self.mean = mean
+        varies = values.contains { $0 != values[0] }
+        deviations = values.map { $0 - mean }
         self.replicates = replicates.sorted()
     }
 
-    var varies: Bool { values.contains { $0 != values[0] } }
+    /// Of a function of sums: each row adds the same number of counts, and `statistic` is asked of
+    /// their totals. Rows are drawn whole, so counts within one need not be independent.
+    init(of rows: [[Double]], _ statistic: ([Double]) -> Double) {
+        let totals = Self.totals(of: rows)
+        mean = statistic(totals)
+        varies = rows.contains { $0 != rows[0] }
+        let without = rows.map { row in statistic(zip(totals, row).map { $0 - $1 }) }
+        let centre = without.reduce(0, +) / Double(rows.count)
+        deviations = without.map { centre - $0 }
+        guard varies else {
+            replicates = []
+            return
+        }
+        replicates = (0..<Self.resamples).map { resample in
+            var sums = [Double](repeating: 0, count: totals.count)
+            Self.draw(rows.count, resample) { row in
+                for (place, value) in rows[row].enumerated() { sums[place] += value }
+            }
+            return statistic(sums)
+        }.sorted()
+    }
+
+    private static func totals(of rows: [[Double]]) -> [Double] {
+        rows.dropFirst().reduce(rows[0]) { totals, row in zip(totals, row).map { $0 + $1 } }
+    }
 
     private static func replicates(of values: [Double]) -> [Double] {
         guard values.contains(where: { $0 != values[0] }) else { return [] }
-        let count = UInt64(values.count)
         return (0..<resamples).map { resample in
             var sum = 0.0
-            for block in 0..<(values.count + 3) / 4 {
-                let bits = Philox.bits(
-                    SIMD4(UInt32(block), UInt32(resample), 0, 0), key: key)
-                for lane in 0..<min(4, values.count - 4 * block) {
-                    sum += values[Int((UInt64(bits[lane]) * count) >> 32)]
-                }
-            }
+            draw(values.count, resample) { sum += values[$0] }
             return sum / Double(values.count)
+        }
+    }
+
+    /// Calls `body` with the `count` rows of sample `resample`.
+    private static func draw(_ count: Int, _ resample: Int, _ body: (Int) -> Void) {
+        for block in 0..<(count + 3) / 4 {
+            let bits = Philox.bits(SIMD4(UInt32(block), UInt32(resample), 0, 0), key: key)
+            for lane in 0..<min(4, count - 4 * block) {
+                body(Int((UInt64(bits[lane]) * UInt64(count)) >> 32))
+            }
         }
     }
 
@@ -59,7 +91,6 @@ package struct Bootstrap {
         let upTo = replicates.count { $0 <= mean }
         let share = Double(below + upTo) / Double(2 * replicates.count)
         let bias = Normal.quantile(share)
-        let deviations = values.map { $0 - mean }
         let squares = deviations.map { $0 * $0 }.reduce(0, +)
         let cubes = deviations.map { $0 * $0 * $0 }.reduce(0, +)
         let acceleration = cubes / (6 * squares * squares.squareRoot())

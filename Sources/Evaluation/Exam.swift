@@ -22,8 +22,9 @@ public struct Exam: Sendable {
         public var id: String
         public var answer: String
         public var expected: String
-        /// For each metric of the marking, from 0, wrong, to 1, right.
-        public var scores: [Double]
+        /// For each metric of the marking, from 0, wrong, to 1, right; nil where a judge has said
+        /// nothing yet, or nothing that could be read.
+        public var scores: [Double?]
     }
 
     public let questions: [Question]
@@ -131,7 +132,8 @@ public struct Exam: Sendable {
     public func mark(_ answer: String, to question: Question) -> Verdict {
         Verdict(
             id: question.id, answer: answer, expected: question.expected,
-            scores: marking.scores(answer: answer, expected: question.expected))
+            scores: marking.scores(answer: answer, expected: question.expected)
+                + marking.judges.map { _ in nil })
     }
 
     private func answers(

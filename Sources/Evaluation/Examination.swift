@@ -28,14 +28,18 @@ public struct Examination: Sendable {
         scorecards = try ([candidate] + (incumbent.map { [$0] } ?? []) + others).flatMap {
             sitting in
             try eachModel()
-            return slices.flatMap { slice in metrics.map { Scorecard(sitting, $0, on: slice) } }
+            return slices.flatMap { slice in
+                metrics.compactMap { Scorecard(sitting, $0, on: slice) }
+            }
         }
         comparisons =
             try incumbent.map { incumbent in
                 try ([candidate] + others).flatMap { sitting in
                     try eachModel()
                     return slices.flatMap { slice in
-                        metrics.map { Comparison(sitting, against: incumbent, $0, on: slice) }
+                        metrics.compactMap {
+                            Comparison(sitting, against: incumbent, $0, on: slice)
+                        }
                     }
                 }
             } ?? []

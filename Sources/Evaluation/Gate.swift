@@ -49,9 +49,17 @@ public struct Gate: Sendable, Equatable {
         public var findings: [Finding]
     }
 
-    public var conditions: [Condition]
+    /// How many rows may be without a verdict that could be read, of those that a judge was to mark.
+    static let unreadShareMax = 0.05
 
-    public init(_ conditions: [Condition]) { self.conditions = conditions }
+    public var conditions: [Condition]
+    /// By metric: why nobody may rely on it, as the end of a sentence.
+    public var objections: [String: String]
+
+    public init(_ conditions: [Condition], objections: [String: String] = [:]) {
+        self.conditions = conditions
+        self.objections = objections
+    }
 
     public func decide(_ examination: Examination) -> Decision {
         let findings = conditions.flatMap { condition in
@@ -98,7 +106,17 @@ public struct Gate: Sendable, Equatable {
         func finding(_ isMet: Bool, _ clause: String, _ reserve: Double) -> Finding {
             Finding(condition: condition, isMet: isMet, clause: clause, reserve: reserve)
         }
+        if let objection = objections[condition.metric] {
+            return finding(
+                false, "no \(condition.metric) that may be relied on: \(objection)", -4)
+        }
+        let all = examination.slices.first { $0.name == condition.slice }?.rows.count
         guard let card = examination.scorecard(condition.metric, condition.slice) else {
+            if let all {
+                return finding(
+                    false,
+                    "no \(condition.metric): none of the verdicts on \(all) rows could be read", -3)
+            }
             let rows = examination.exam.questions.count { $0.slices.contains(condition.slice) }
             return finding(
                 false,
@@ -112,6 +130,16 @@ public struct Gate: Sendable, Equatable {
             condition.slice == Slicing.all
             ? "\(card.n) rows" : "the \(card.n) rows of \(condition.slice)"
         let own = "\(condition.metric) \(card.interval.shown) on \(rows)"
+        let compared = examination.comparison(condition.metric, condition.slice)
+        let read = compared?.n ?? card.n
+        if let all, Double(all - read) > Self.unreadShareMax * Double(all) {
+            return finding(
+                false,
+                """
+                \(own), where the judge's verdicts on \(all - read) of \(all) rows could not be \
+                read, more than \(points(Self.unreadShareMax)) %
+                """, -2.5)
+        }
         let floor = card.interval.low - condition.atLeast
         guard floor >= 0 else {
             return finding(
@@ -119,7 +147,7 @@ public struct Gate: Sendable, Equatable {
                 "\(own), which may be less than the \(fixed(condition.atLeast, 3)) asked for",
                 floor)
         }
-        guard let comparison = examination.comparison(condition.metric, condition.slice) else {
+        guard let comparison = compared else {
             return finding(true, "\(own) and no incumbent to be compared with", floor)
         }
         let reserve = comparison.difference.low + condition.margin

@@ -1,7 +1,7 @@
 import Graders
 
 /// A model's verdicts on all questions of an exam, in their order.
-public struct Sitting: Sendable, Equatable {
+public struct Sitting: Sendable, Equatable, Codable {
     /// What people call the model: `name@version`.
     public var model: String
     public var verdicts: [Exam.Verdict]
@@ -12,7 +12,7 @@ public struct Sitting: Sendable, Equatable {
     }
 
     /// The scores of `metric`, by its place in the marking, on the rows of `slice`.
-    func scores(_ metric: Int, on slice: Slice) -> [Double] {
+    func scores(_ metric: Int, on slice: Slice) -> [Double?] {
         slice.rows.map { verdicts[$0].scores[metric] }
     }
 }
@@ -27,8 +27,10 @@ public struct Scorecard: Sendable, Equatable, Codable {
     public var interval: Interval
     public var n: Int
 
-    init(_ sitting: Sitting, _ metric: (place: Int, metric: Metric), on slice: Slice) {
-        let scores = sitting.scores(metric.place, on: slice)
+    /// Nil where no row of the slice has a score.
+    init?(_ sitting: Sitting, _ metric: (place: Int, metric: Metric), on slice: Slice) {
+        let scores = sitting.scores(metric.place, on: slice).compactMap(\.self)
+        guard !scores.isEmpty else { return nil }
         model = sitting.model
         self.metric = metric.metric.name
         self.slice = slice.name
@@ -55,13 +57,15 @@ public struct Comparison: Sendable, Equatable, Codable {
     /// interval alone.
     public var pValue: Double?
 
-    init(
+    /// Of the rows where both have a score; nil where there is none.
+    init?(
         _ sitting: Sitting, against incumbent: Sitting, _ metric: (place: Int, metric: Metric),
         on slice: Slice
     ) {
         let differences = zip(
             sitting.scores(metric.place, on: slice), incumbent.scores(metric.place, on: slice)
-        ).map { $0 - $1 }
+        ).compactMap { own, other in own.flatMap { own in other.map { own - $0 } } }
+        guard !differences.isEmpty else { return nil }
         model = sitting.model
         self.incumbent = incumbent.model
         self.metric = metric.metric.name

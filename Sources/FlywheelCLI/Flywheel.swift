@@ -18,6 +18,7 @@ import Foundation
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,
+            AttemptCommand.self,
         ])
 
     static func main() async {

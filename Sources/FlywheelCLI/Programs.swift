@@ -11,11 +11,14 @@ enum Programs {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    /// The path of this executable.
+    static var own: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+
     /// The path of `name` beside this executable.
     static func sibling(_ name: String) -> String? {
-        guard
-            let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        else { return nil }
         let path = URL(fileURLWithPath: own).deletingLastPathComponent()
             .appendingPathComponent(name).path
         return FileManager.default.isExecutableFile(atPath: path) ? path : nil

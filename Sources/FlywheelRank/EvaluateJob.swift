@@ -31,6 +31,13 @@ struct EvaluateJob {
             }
             let others = try specification.others.indices.map { try sit(exam, as: .other($0)) }
             guard gang.world.rank == 0 else { return }
+            guard exam.marking.judges.isEmpty else {
+                // What follows asks models over the network, which no rank does.
+                let answers = ExamAnswers(
+                    candidate: candidate, incumbent: incumbent, others: others)
+                try gang.report(.done(result: try JSONValue(encoding: answers)))
+                return
+            }
             let examination = try Examination(
                 exam, candidate: candidate, incumbent: incumbent, others: others
             ) {
@@ -53,11 +60,7 @@ struct EvaluateJob {
                 remedy: "Nothing was examined. Submit the job again.")
         }
         do {
-            return try Exam(
-                try DatasetFile.rows(at: path, ending: .any), marking: specification.marking,
-                slicing: Slicing(
-                    by: specification.slices.by, rowsMin: specification.slices.rowsMin),
-                reference: specification.reference, answerTokensMax: specification.maxTokens)
+            return try Exam(specification, rows: try DatasetFile.rows(at: path, ending: .any))
         } catch let error as InputError {
             throw error.inFile(path)
         }

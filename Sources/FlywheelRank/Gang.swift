@@ -35,6 +35,10 @@ final class Gang {
             switch specification {
             case .train(let train): try TrainJob(train, self).run()
             case .evaluate(let evaluate): try EvaluateJob(evaluate, self).run()
+            case .judge:
+                throw InputError(
+                    field: "kind", "no rank works on a job of kind \(specification.kind.rawValue)",
+                    remedy: "The worker and its ranks are of different versions: install one.")
             }
         } catch let error as CollectiveError {
             throw error

@@ -4,29 +4,42 @@ package import FlywheelCore
 ///
 /// `accuracy` comes first: the share of rows that the first grader finds entirely right. Then, for
 /// each grader, its score under its name (which `accuracy` says already where the first grader knows
-/// only right and wrong), and each of its parts as `name.part`: `json.intent`, `json.valid`.
+/// only right and wrong), and each of its parts as `name.part`: `json.intent`, `json.valid`. Last, for
+/// each judge, its score under its name; where judges alone mark, there is no `accuracy`.
 public struct Marking: Sendable, Equatable {
     public static let accuracy = "accuracy"
 
     public let graders: [NamedGrader]
+    /// Asked when all answers are there; ranks never ask them.
+    public let judges: [NamedJudge]
     public let metrics: [Metric]
 
-    /// `graders` has at least one element, and no name twice.
-    public init(_ graders: [NamedGrader] = [NamedGrader("exact", .exact(ExactGrader()))]) {
-        precondition(!graders.isEmpty, "an exam is marked by somebody")
+    /// `graders` and `judges` have at least one element together, and no name twice.
+    public init(
+        _ graders: [NamedGrader] = [NamedGrader("exact", .exact(ExactGrader()))],
+        judges: [NamedJudge] = []
+    ) {
+        precondition(!graders.isEmpty || !judges.isEmpty, "an exam is marked by somebody")
         self.graders = graders
+        self.judges = judges
         metrics =
-            [Metric(Self.accuracy)]
+            (graders.isEmpty ? [] : [Metric(Self.accuracy)])
             + graders.enumerated().flatMap { index, named in
                 named.metrics.dropFirst(Self.hasOwnMetric(named.grader.rule, at: index) ? 0 : 1)
-            }
+            } + judges.map { Metric($0.name, isGraded: true) }
     }
 
-    /// Where the first grader's own score stands among `metrics`.
-    public var scorePlace: Int { Self.hasOwnMetric(graders[0].grader.rule, at: 0) ? 1 : 0 }
+    /// Where the first grader's own score stands among `metrics`, or the first judge's without one.
+    public var scorePlace: Int {
+        graders.first.map { Self.hasOwnMetric($0.grader.rule, at: 0) ? 1 : 0 } ?? 0
+    }
 
-    /// The numbers of one answer, in the order of `metrics`.
+    /// Where the score of the judge at `index` stands among `metrics`.
+    public func place(ofJudge index: Int) -> Int { metrics.count - judges.count + index }
+
+    /// The numbers that graders give one answer, in the order of `metrics`.
     package func scores(answer: String, expected: String) -> [Double] {
+        guard !graders.isEmpty else { return [] }
         var scores: [Double] = [0]
         for (index, named) in graders.enumerated() {
             let rule = named.grader.rule

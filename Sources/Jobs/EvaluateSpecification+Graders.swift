@@ -3,7 +3,7 @@ import Graders
 
 /// The graders that a specification can name.
 private enum GraderType: String, CaseIterable {
-    case exact, regex, json, numeric, multi
+    case exact, regex, json, numeric, multi, judge
 
     var keys: [String] {
         switch self {
@@ -12,6 +12,7 @@ private enum GraderType: String, CaseIterable {
         case .json: ["field", "fields", "schema"]
         case .numeric: ["after", "tolerance", "relativeTolerance"]
         case .multi: ["graders", "weights", "calculate"]
+        case .judge: Judge.keys + ["agreement"]
         }
     }
 }
@@ -19,31 +20,44 @@ private enum GraderType: String, CaseIterable {
 extension SpecificationField {
     /// The value of `graders`: a list of them, each under a name of its own.
     func marking() throws(InputError) -> Marking {
-        let graders = try list(max: SpecificationLimits.graders) { field throws(InputError) in
-            try field.namedGrader()
+        let all = try list(max: SpecificationLimits.graders) { field throws(InputError) in
+            try field.namedMarker()
         }
-        guard !graders.isEmpty else {
+        guard !all.isEmpty else {
             throw error("no grader", remedy: "Give at least one, as [{type: exact}].")
         }
         var names: Set<String> = [Marking.accuracy]
-        for (index, grader) in graders.enumerated()
-        where !names.insert(grader.name).inserted {
+        for (index, marker) in all.enumerated()
+        where !names.insert(marker.name).inserted {
             throw error(
-                "grader \(index + 1) is called `\(grader.name)`, "
-                    + (grader.name == Marking.accuracy
+                "grader \(index + 1) is called `\(marker.name)`, "
+                    + (marker.name == Marking.accuracy
                         ? "which is what the first grader's share is called" : "as another is"),
                 remedy: "Give it a `name` of its own.")
         }
-        return Marking(graders)
+        return Marking(all.compactMap(\.grader), judges: all.compactMap(\.judge))
+    }
+
+    /// A rule, or a model that is asked.
+    private struct Marker {
+        var name: String
+        var grader: NamedGrader?
+        var judge: NamedJudge?
     }
 
     /// `name` or, without one, the type.
-    private func namedGrader() throws(InputError) -> NamedGrader {
+    private func namedMarker() throws(InputError) -> Marker {
         let (type, fields) = try graderFields(["name"])
         let name = try fields.value("name", default: type.rawValue) { field throws(InputError) in
             try field.graderName()
         }
-        return NamedGrader(name, try grader(type, fields))
+        guard type == .judge else {
+            return Marker(name: name, grader: NamedGrader(name, try grader(type, fields)))
+        }
+        let floor = try fields.value("agreement", default: JudgeFloor()) {
+            field throws(InputError) in try JudgeFloor(field)
+        }
+        return Marker(name: name, judge: NamedJudge(name, try Judge(fields), floor: floor))
     }
 
     private func graderName() throws(InputError) -> String {
@@ -68,13 +82,6 @@ extension SpecificationField {
             return (type, try FieldReader(self, known: ["type"] + more))
         }
         let field = SpecificationField(tree: type.value, path: "\(path).type")
-        if case .text("judge") = type.value.value {
-            throw field.error(
-                "`judge` is not available in this version",
-                remedy:
-                    "A judge is a model that is asked over HTTP, and comes with the gateway. Use "
-                    + "\(GraderType.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")).")
-        }
         let choice = try field.choice(of: GraderType.self)
         return (choice, try FieldReader(self, known: ["type"] + more + choice.keys))
     }
@@ -92,6 +99,10 @@ extension SpecificationField {
                     relativeTolerance: try fields.number(
                         "relativeTolerance", in: 0...1, default: 0)))
         case .multi: .multi(try multi(fields))
+        case .judge:
+            throw error(
+                "a judge cannot be part of a total",
+                remedy: "Name it as a grader of its own; a gate may require several metrics.")
         }
     }
 
@@ -186,7 +197,7 @@ extension SpecificationField {
     }
 
     /// Says what `body` throws of this value, with its place.
-    private func mistake<Output>(
+    func mistake<Output>(
         _ body: () throws(InputError) -> Output
     ) throws(InputError) -> Output {
         do { return try body() } catch {

@@ -151,7 +151,8 @@ extension EvaluateSpecification {
         members["incumbent"] = incumbent.map { .string($0.description) }
         members["golden"] = .string(golden.description)
         members["reference"] = reference.map { .string($0) }
-        members["graders"] = .array(marking.graders.map(\.json))
+        members["graders"] = .array(
+            marking.graders.map(\.json) + marking.judges.map(\.json))
         members["slices"] = [
             "by": .array(slices.by.map { .string($0) }),
             "rowsMin": .integer(Int64(slices.rowsMin)),
@@ -225,7 +226,8 @@ extension EvaluateSpecification.Gate.Condition {
     init(
         _ fields: FieldReader, _ marking: Marking, _ slices: EvaluateSpecification.Slices
     ) throws(InputError) {
-        metric = try fields.value("metric", default: Marking.accuracy) { field throws(InputError) in
+        metric = try fields.value("metric", default: marking.metrics[0].name) {
+            field throws(InputError) in
             try field.text(among: marking.metrics.map(\.name))
         }
         slice = try fields.value("slice", default: "all") { field throws(InputError) in

@@ -4,11 +4,12 @@ public import FlywheelCore
 public enum JobSpecification: Sendable, Equatable {
     case train(TrainSpecification)
     case evaluate(EvaluateSpecification)
+    case judge(JudgeSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate
+    case train, evaluate, judge
 }
 
 extension JobSpecification {
@@ -33,6 +34,7 @@ extension JobSpecification {
         switch try document.kind() {
         case .train: self = .train(try TrainSpecification(document))
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
+        case .judge: self = .judge(try JudgeSpecification(document))
         }
     }
 
@@ -44,6 +46,7 @@ extension JobSpecification {
         switch self {
         case .train(let train): train.json
         case .evaluate(let evaluate): evaluate.json
+        case .judge(let judge): judge.json
         }
     }
 
@@ -54,6 +57,7 @@ extension JobSpecification {
         switch self {
         case .train: .train
         case .evaluate: .evaluate
+        case .judge: .judge
         }
     }
 
@@ -63,6 +67,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.envelope
             case .evaluate(let evaluate): evaluate.envelope
+            case .judge(let judge): judge.envelope
             }
         }
         set {
@@ -73,6 +78,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.envelope = newValue
                 self = .evaluate(evaluate)
+            case .judge(var judge):
+                judge.envelope = newValue
+                self = .judge(judge)
             }
         }
     }
@@ -87,6 +95,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.datasets
             case .evaluate(let evaluate): [.golden: evaluate.golden]
+            case .judge(let judge): [.golden: judge.golden]
             }
         }
         set {
@@ -97,6 +106,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 if let golden = newValue[.golden] { evaluate.golden = golden }
                 self = .evaluate(evaluate)
+            case .judge(var judge):
+                if let golden = newValue[.golden] { judge.golden = golden }
+                self = .judge(judge)
             }
         }
     }
@@ -107,6 +119,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
+            case .judge: [:]
             }
         }
         set {
@@ -117,6 +130,7 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.models = newValue
                 self = .evaluate(evaluate)
+            case .judge: break
             }
         }
     }

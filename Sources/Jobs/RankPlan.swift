@@ -75,6 +75,8 @@ public enum RankEvent: Codable, Sendable, Equatable {
     case started(ranks: Int, numericProfile: String, stepsTotal: Int)
     /// Something other than a step moves: loading, tokenizing, examining. Keeps the watchdog quiet.
     case progress(phase: String, done: Int, total: Int)
+    /// Nothing moved, but the process waits for somebody who may take long. Keeps the watchdog quiet.
+    case alive
     case step(StepRecord)
     /// A number measured on held-out rows after `step` updates.
     case evaluation(step: Int, metric: String, value: Double, n: Int)

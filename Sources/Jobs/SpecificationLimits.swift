@@ -44,6 +44,7 @@ enum SpecificationLimits {
     static let sliceFields = 16
     static let conditions = 256
     static let maxTokens = 1...32_768
+    static let promptBytes = 64 << 10
 }
 
 /// The rule that names of models, datasets and tenants obey.

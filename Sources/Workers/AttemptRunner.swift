@@ -50,7 +50,7 @@ struct AttemptRunner: Sendable {
                     .failed(.failure, reason: "this worker cannot run a gang of several nodes"))
             }
             guard let plan = try await prepare() else { return try await end(.left) }
-            return try await end(try await supervise(plan))
+            return try await end(try await work(plan))
         } catch let error as LeaseLoss {
             throw error
         } catch let error as InputError {
@@ -93,7 +93,26 @@ struct AttemptRunner: Sendable {
 
     private var planPath: String { folders.attempt(lease) + "/plan.json" }
 
-    private func supervise(_ plan: RankPlan) async throws -> AttemptMonitor.Ending {
+    /// Runs the stages of the job, one after the other, for as long as each says that it is done.
+    private func work(_ plan: RankPlan) async throws -> AttemptMonitor.Ending {
+        let stages = (try? JobSpecification(json: assignment.specification).stages) ?? [.ranks]
+        var ending = AttemptMonitor.Ending.left
+        for (place, stage) in stages.enumerated() {
+            ending = try await supervise(plan, stage)
+            guard place + 1 < stages.count, case .done(let result) = ending else { break }
+            if inbox.isRevoked { throw LeaseLoss.fenced(lease) }
+            guard !inbox.isInterrupted else { return .left }
+            try Data(result.canonical.utf8).write(
+                to: URL(
+                    fileURLWithPath: "\(plan.attemptFolder)/\(AttemptStage.handover)"),
+                options: .atomic)
+        }
+        return ending
+    }
+
+    private func supervise(
+        _ plan: RankPlan, _ stage: AttemptStage
+    ) async throws -> AttemptMonitor.Ending {
         let recorder = AttemptRecorder(
             store: store, patience: patience, jobFolder: plan.jobFolder,
             checkpoint: plan.checkpoint)
@@ -106,27 +125,20 @@ struct AttemptRunner: Sendable {
         }
         let child: ChildProcess
         do {
-            child = try await launch()
+            child = try await launch(stage)
         } catch {
             await channel.close()
             throw error
         }
         let supervision = AttemptSupervision(
-            runner: self, recorder: recorder, channel: channel, child: child, processes: processes)
+            runner: self, stage: stage, recorder: recorder, channel: channel, child: child,
+            processes: processes)
         return try await supervision.run()
     }
 
-    private func launch() async throws -> ChildProcess {
-        let launch = RankLaunch(
-            launcher: configuration.launcher, program: configuration.rankProgram,
-            ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
-            sharedMemory: folders.sharedMemory(lease), mark: mark.value,
-            extra: configuration.rankEnvironment)
+    private func launch(_ stage: AttemptStage) async throws -> ChildProcess {
+        let command = try command(of: stage)
         try trust.check(lease)
-        let command = ChildProcess.Command(
-            launch.arguments,
-            environment: launch.environment(from: ProcessInfo.processInfo.environment),
-            folder: folders.attempt(lease), output: outputPath, errors: errorsPath)
         let child = try await ChildProcess.start(command)
         guard trust.guardProcesses(processes, of: lease.fence) else {
             child.signalGroup(SIGKILL)
@@ -136,8 +148,40 @@ struct AttemptRunner: Sendable {
         return child
     }
 
-    var outputPath: String { folders.attempt(lease) + "/output.log" }
-    var errorsPath: String { folders.attempt(lease) + "/errors.log" }
+    private func command(of stage: AttemptStage) throws -> ChildProcess.Command {
+        let ours = ProcessInfo.processInfo.environment
+        let folder = folders.attempt(lease)
+        let (output, errors) = (outputPath(stage), errorsPath(stage))
+        switch stage {
+        case .ranks:
+            let launch = RankLaunch(
+                launcher: configuration.launcher, program: configuration.rankProgram,
+                ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
+                sharedMemory: folders.sharedMemory(lease), mark: mark.value,
+                extra: configuration.rankEnvironment)
+            return ChildProcess.Command(
+                launch.arguments, environment: launch.environment(from: ours), folder: folder,
+                output: output, errors: errors)
+        case .asking:
+            guard !configuration.askingProgram.isEmpty else {
+                throw InputError(
+                    "this worker was given no program that asks models",
+                    remedy: "Run the job on a worker of `flywheel worker`.")
+            }
+            // This program itself: it needs the database and the gateway as this process does.
+            return ChildProcess.Command(
+                configuration.askingProgram + [planPath],
+                environment: ours.merging([AttemptMark.variable: mark.value]) { _, mark in mark },
+                folder: folder, output: output, errors: errors)
+        }
+    }
+
+    func outputPath(_ stage: AttemptStage) -> String {
+        folders.attempt(lease) + (stage == .ranks ? "/output.log" : "/asking.log")
+    }
+    func errorsPath(_ stage: AttemptStage) -> String {
+        folders.attempt(lease) + (stage == .ranks ? "/errors.log" : "/asking-errors.log")
+    }
 
     /// Commits the ending, which may be asked for again if the answer is lost.
     private func end(_ ending: AttemptMonitor.Ending) async throws -> JobState {

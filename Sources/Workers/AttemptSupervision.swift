@@ -7,6 +7,7 @@ import Processes
 /// been written.
 struct AttemptSupervision: Sendable {
     let runner: AttemptRunner
+    let stage: AttemptStage
     let recorder: AttemptRecorder
     let channel: RankChannel
     let child: ChildProcess
@@ -44,7 +45,7 @@ struct AttemptSupervision: Sendable {
     private func watch() async throws -> AttemptMonitor.Ending {
         var monitor = AttemptMonitor(timings: runner.configuration.timings, launchedAt: .now)
         var tail = LogTail(
-            paths: [runner.outputPath, runner.errorsPath],
+            paths: [runner.outputPath(stage), runner.errorsPath(stage)],
             bytesMax: runner.configuration.logBytesMax)
         var tailedAt = ContinuousClock.now
         var ending: AttemptMonitor.Ending?
@@ -78,7 +79,7 @@ struct AttemptSupervision: Sendable {
                 if let lost { throw lost }
                 while let text = tail.take() { recorder.add(.log(text)) }
                 ending = monitor.ending(
-                    exit, lastErrors: LogTail.lastLines(of: runner.errorsPath))
+                    exit, lastErrors: LogTail.lastLines(of: runner.errorsPath(stage)))
                 recorder.close()
             }
         }
@@ -107,7 +108,7 @@ struct AttemptSupervision: Sendable {
         case .evaluation(let step, let metric, let value, let n):
             recorder.add(.metric(name: metric, value: value, n: n, step: step))
         case .checkpoint(let checkpoint): recorder.add(.checkpoint(checkpoint))
-        case .done, .left, .failed: break
+        case .alive, .done, .left, .failed: break
         }
     }
 }

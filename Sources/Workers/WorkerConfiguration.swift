@@ -16,6 +16,9 @@ public struct WorkerConfiguration: Sendable {
     public var runFolder: String?
     /// `flywheel-rank`.
     public var rankProgram: String
+    /// What asks models through the gateway, with its first arguments; the path of a plan follows.
+    /// Unlike ranks it gets this process's own environment.
+    public var askingProgram: [String] = []
     /// Run as `mpirun` is.
     public var launcher: String
     /// Added to the ranks' environment.

@@ -131,8 +131,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "support-intent-2@4", "{upstream: frontier, model: gpt-5}", line: 4,
             field: "incumbent", says: "upstream is not available as incumbent in this version"),
         evaluate(
-            "{type: exact}", "{type: judge, model: a}", line: 6, field: "graders[0].type",
-            says: "`judge` is not available in this version"),
+            "{type: exact}", "{type: judge, model: a}", line: 6, field: "graders[0].model",
+            says: "Did you mean `mode`?"),
+        evaluate(
+            "{type: exact}", "{type: judge}", line: 6, field: "graders[0].judge",
+            says: "`judge` is missing"),
         evaluate(
             "{type: exact}", "{type: exact, field: a}", line: 6, field: "graders[0].field",
             says: "unknown key `field`"),

@@ -45,7 +45,10 @@ struct SubmissionResolver {
             if case .evaluate(let exam) = resolved.specification {
                 try await resolveIncumbent(of: exam, document, into: &resolved)
                 try checkModelsDiffer(document, resolved)
-                try check(exam, document, resolved)
+                try check(document, resolved) { _ = try Exam(exam, rows: $0) }
+            }
+            if case .judge(let measured) = resolved.specification {
+                try check(document, resolved) { _ = try JudgeTrial($0, judge: measured.judge) }
             }
             all.append(resolved)
         }
@@ -130,19 +133,16 @@ struct SubmissionResolver {
             remedy: "It learns from the shapes \(learnable.joined(separator: ", ")).")
     }
 
-    /// Sets the exam as ranks will, so that what they would refuse is refused before anything is
-    /// trained for it.
+    /// Sets the exam as ranks will, or the trial of a judge, so that what they would refuse is refused
+    /// before anything is trained for it.
     private func check(
-        _ exam: EvaluateSpecification, _ document: SpecificationDocument, _ resolved: Resolved
+        _ document: SpecificationDocument, _ resolved: Resolved,
+        _ set: ([DatasetRow]) throws -> Void
     ) throws {
         guard case .dataset(let digest, _)? = resolved.specification.envelope.resolved[.golden]
         else { return }
         do {
-            _ = try Exam(
-                try DatasetFile.rows(at: artifacts.path(of: digest), ending: .any),
-                marking: exam.marking,
-                slicing: Slicing(by: exam.slices.by, rowsMin: exam.slices.rowsMin),
-                reference: exam.reference, answerTokensMax: exam.maxTokens)
+            try set(try DatasetFile.rows(at: artifacts.path(of: digest), ending: .any))
         } catch let error as InputError {
             let row = error.field.map { "\($0): " } ?? ""
             throw document.error(at: "golden", row + error.problem, remedy: error.remedy)

@@ -73,6 +73,7 @@ extension ArtifactInputs: ResultTaker {
                 evaluation: result.merging([
                     "dataset_digest": dataset.map { .string($0.hex) } ?? .null
                 ]))
+        case .judge: return Outcome(result: result)
         }
     }
 }

@@ -132,11 +132,8 @@ struct Household: Sendable {
     private func logFile(_ name: String) -> String { "\(environment.home)/\(name).log" }
 
     private func command(_ name: String, _ arguments: [String]) -> ChildProcess.Command {
-        let executable =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-            ?? CommandLine.arguments[0]
-        return ChildProcess.Command(
-            [executable] + arguments, environment: ProcessInfo.processInfo.environment,
+        ChildProcess.Command(
+            [Programs.own] + arguments, environment: ProcessInfo.processInfo.environment,
             folder: environment.home, output: logFile(name), errors: logFile(name))
     }
 }

@@ -101,6 +101,7 @@ struct WorkerCommand: AsyncParsableCommand {
             node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
+        configuration.askingProgram = [Programs.own, AttemptCommand._commandName]
         let name = Digest(of: configuration.node).hex.prefix(16)
         let lock = try environment.lockHome(
             "worker-\(name)", for: "The worker of node \(configuration.node)")

@@ -1,20 +1,20 @@
 import Foundation
 import Glibc
-import Jobs
 import Synchronization
 
-/// Rank 0's connection to its worker: events out, requests in, a JSON line each.
-@safe final class WorkerLink: Sendable {
+/// The connection of an attempt's process, rank 0 or the one that asks models, to its worker: events
+/// out, requests in, a JSON line each.
+@safe package final class WorkerLink: Sendable {
     /// The worker closed its end: it died, or gave this attempt up.
-    struct Lost: Error, CustomStringConvertible {
-        let description =
+    package struct Lost: Error, CustomStringConvertible {
+        package let description =
             "The worker's socket closed. The gang ends; the job resumes from its last checkpoint."
     }
 
     private let descriptor: Int32
     private let heard = Mutex<RankRequest?>(nil)
 
-    init(to path: String) throws {
+    package init(to path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Lost() }
         var address = sockaddr_un()
@@ -36,9 +36,9 @@ import Synchronization
     }
 
     /// The last thing asked for; a cancellation is never taken back by a later request.
-    var request: RankRequest? { heard.withLock { $0 } }
+    package var request: RankRequest? { heard.withLock { $0 } }
 
-    func send(_ event: RankEvent) throws {
+    package func send(_ event: RankEvent) throws {
         var line = Array(try JSONEncoder().encode(event))
         line.append(UInt8(ascii: "\n"))
         var rest = line[...]

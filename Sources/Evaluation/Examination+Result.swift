@@ -1,17 +1,20 @@
-import Evaluation
-import FlywheelCore
+public import FlywheelCore
 import Graders
-import Jobs
+public import Jobs
 
 extension Examination {
     /// The examination as `flywheel.record_evaluation` takes it.
-    func result(gate: EvaluateSpecification.Gate?) -> JSONValue {
+    ///
+    /// - Parameter objections: by metric, why the gate may not rely on it.
+    public func result(
+        gate: EvaluateSpecification.Gate?, objections: [String: String] = [:]
+    ) -> JSONValue {
         let decision = gate.map { gate in
             Gate(
                 gate.require.map {
                     .init(
                         metric: $0.metric, slice: $0.slice, margin: $0.margin, atLeast: $0.atLeast)
-                }
+                }, objections: objections
             ).decide(self)
         }
         return [
@@ -71,13 +74,13 @@ extension Examination {
     }
 
     private func row(_ verdict: Exam.Verdict, of model: String) -> JSONValue {
-        let scores = zip(exam.marking.metrics, verdict.scores).map { metric, score in
-            (metric.name, JSONValue.number(score))
+        let scores = zip(exam.marking.metrics, verdict.scores).compactMap { metric, score in
+            score.map { (metric.name, JSONValue.number($0)) }
         }
         return [
             "model": .string(model), "row_id": .string(verdict.id),
             "answer": .string(verdict.answer), "expected": .string(verdict.expected),
-            "score": .number(verdict.scores[exam.marking.scorePlace]),
+            "score": verdict.scores[exam.marking.scorePlace].map { .number($0) } ?? .null,
             "scores": .object(Dictionary(scores, uniquingKeysWith: { first, _ in first })),
         ]
     }

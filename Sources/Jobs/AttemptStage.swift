@@ -1,0 +1,26 @@
+import Graders
+
+/// A part of an attempt, with the programs that work on it.
+///
+/// Each stage hands what it has found to the next one, in the file `handover.json` of the attempt's
+/// folder.
+public enum AttemptStage: String, Sendable {
+    /// A gang of ranks under `mpirun`, which knows neither network nor keys.
+    case ranks
+    /// One process of `flywheel`, which asks models through the gateway.
+    case asking
+
+    package static let handover = "handover.json"
+}
+
+extension JobSpecification {
+    /// In the order in which they work.
+    public var stages: [AttemptStage] {
+        switch self {
+        case .train: [.ranks]
+        case .evaluate(let evaluate):
+            evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .asking]
+        case .judge: [.asking]
+        }
+    }
+}
