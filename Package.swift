@@ -62,8 +62,8 @@ let package = Package(
         program(
             "FlywheelCLI",
             [
-                "Coordination", "Workers", "Gateway", "Captures", "Stores", "EmbeddedPostgres",
-                "Postgres", "Jobs",
+                "Coordination", "Workers", "Gateway", "Tasks", "Captures", "Stores",
+                "EmbeddedPostgres", "Postgres", "Jobs",
                 "Evaluation", "Graders", "Labelling",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
@@ -93,8 +93,8 @@ let package = Package(
         module(
             "Gateway",
             [
-                "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
-                .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
+                "Tasks", "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes,
+                .nioCore, .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
         module(
@@ -103,13 +103,18 @@ let package = Package(
 
         // Adapters.
         module(
-            "Stores", ["Captures", "Jobs", "Graders", "Postgres", "CMigrations", "FlywheelCore", .logging]),
+            "Stores",
+            [
+                "Tasks", "Captures", "Jobs", "Graders", "Postgres", "CMigrations", "FlywheelCore",
+                .logging,
+            ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
         module("Jobs", ["Graders", "FlywheelCore", .yams]),
         module("Graders", ["FlywheelCore"]),
         module("Captures", ["Jobs", "FlywheelCore", .crypto]),
+        module("Tasks", ["Captures", "Jobs", "Graders", "FlywheelCore"]),
         module(
             "Training",
             [
@@ -183,11 +188,14 @@ let package = Package(
             ]),
         tests("CapturesTests", ["Captures", "FlywheelCore", "TestSupport"]),
         tests(
+            "TasksTests",
+            ["Tasks", "Captures", "Stores", "Jobs", "Postgres", "FlywheelCore", "TestSupport"]),
+        tests(
             "GatewayTests",
             [
-                "Gateway", "Labelling", "Captures", "Stores", "EmbeddedPostgres", "Postgres",
-                "Processes",
-                "FlywheelCore", "TestSupport", .hummingbird, .asyncHTTPClient, .httpTypes, .nioCore,
+                "Gateway", "Labelling", "Tasks", "Captures", "Jobs", "Stores", "EmbeddedPostgres",
+                "Postgres", "Processes", "FlywheelCore", "TestSupport", .hummingbird,
+                .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
             ]),
         tests(

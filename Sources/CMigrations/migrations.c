@@ -43,7 +43,10 @@ static const unsigned char m0013[] = {
 #embed "../../migrations/0013_captures.sql"
 };
 static const unsigned char m0014[] = {
-#embed "../../migrations/0014_judges.sql"
+#embed "../../migrations/0014_tasks.sql"
+};
+static const unsigned char m0015[] = {
+#embed "../../migrations/0015_judges.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -62,7 +65,8 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0011, "0011_exams.sql"),
     MIGRATION(m0012, "0012_upstreams.sql"),
     MIGRATION(m0013, "0013_captures.sql"),
-    MIGRATION(m0014, "0014_judges.sql"),
+    MIGRATION(m0014, "0014_tasks.sql"),
+    MIGRATION(m0015, "0015_judges.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -18,6 +18,10 @@ public struct Capture: Codable, Sendable, Equatable {
     public var id: UUID
     /// What the call is one of many of, if the caller said so.
     public var task: String?
+    /// Of the task, where its route decided who answers.
+    public var taskVersion: Int?
+    /// The model that the route named and nobody served, where the generalist answered in its place.
+    public var missedModel: String?
     /// Calls of one conversation or one piece of work.
     public var episode: String?
     /// The caller's own id for this call.
@@ -84,6 +88,8 @@ public struct Capture: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case id, task, episode, external, key, tags, model, upstream, status, error, trace, usage
         case cost, retries, redacted
+        case taskVersion = "task_version"
+        case missedModel = "missed_model"
         case endUser = "end_user"
         case requestedModel = "requested_model"
         case httpStatus = "http_status"

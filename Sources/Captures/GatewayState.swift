@@ -2,7 +2,7 @@ import Crypto
 import FlywheelCore
 import Foundation
 
-/// All that a gateway knows of keys, upstreams and prices, at one moment.
+/// All that a gateway knows of keys, upstreams, prices and tasks, at one moment.
 public struct GatewayState: Codable, Sendable, Equatable {
     public struct Key: Codable, Sendable, Equatable {
         public var name: String
@@ -22,6 +22,7 @@ public struct GatewayState: Codable, Sendable, Equatable {
     public var prices: [Price]
     /// Of the registry, as `name@version`.
     public var models: [String]
+    public var tasks: [TaskRoute]
     /// In hexadecimal digits.
     public var endUserKey: String
     /// Names this state among others.
@@ -29,18 +30,19 @@ public struct GatewayState: Codable, Sendable, Equatable {
 
     public init(
         keys: [Key] = [], upstreams: [Upstream] = [], prices: [Price] = [], models: [String] = [],
-        endUserKey: String = "", digest: String = ""
+        tasks: [TaskRoute] = [], endUserKey: String = "", digest: String = ""
     ) {
         self.keys = keys
         self.upstreams = upstreams
         self.prices = prices
         self.models = models
+        self.tasks = tasks
         self.endUserKey = endUserKey
         self.digest = digest
     }
 
     enum CodingKeys: String, CodingKey {
-        case keys, upstreams, prices, models, digest
+        case keys, upstreams, prices, models, tasks, digest
         case endUserKey = "end_user_key"
     }
 
@@ -76,6 +78,8 @@ public enum UnknownModel: Error, Sendable, Equatable {
     case unknown(nearest: [String])
     /// It is in the registry, and no server has it.
     case unserved(String)
+    /// A task leads to an upstream that the book has no more.
+    case missingUpstream(String)
 }
 
 extension GatewayState {
@@ -84,10 +88,7 @@ extension GatewayState {
     ///
     /// Where several upstreams list one model, the first by name has it.
     public func resolve(_ name: String) throws(UnknownModel) -> Destination {
-        // The server of a model of ours is an upstream that lists it.
-        if let upstream = upstreams.first(where: { $0.models.contains(name) }) {
-            return Destination(upstream: upstream, model: name)
-        }
+        if let server = server(of: name) { return server }
         if isRegistered(name) { throw .unserved(name) }
         let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
         if parts.count == 2, let upstream = upstreams.first(where: { $0.name == parts[0] }),
@@ -101,14 +102,14 @@ extension GatewayState {
         throw .unknown(nearest: nearestNames(to: name))
     }
 
-    private func isRegistered(_ name: String) -> Bool {
+    func isRegistered(_ name: String) -> Bool {
         name.contains("@")
             ? models.contains(name) : models.contains { $0.hasPrefix(name + "@") }
     }
 
     /// Every name that a call may use, without those that need an upstream's name before them.
     public var names: [(name: String, owner: String)] {
-        models.map { ($0, "flywheel") }
+        tasks.map { ($0.name, "flywheel") } + models.map { ($0, "flywheel") }
             + upstreams.flatMap { upstream in upstream.models.map { ($0, upstream.name) } }
     }
 

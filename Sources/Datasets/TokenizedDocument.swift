@@ -19,7 +19,8 @@ public struct TokenizedDocument: Sendable, Equatable {
         switch row.content {
         case .chat(let messages, let tools):
             let rendered = try named(row) {
-                try template.render(messages, tools: tools, opensAnswer: false)
+                try template.checkPlace(for: messages, tools: tools)
+                return try template.render(messages, tools: tools, opensAnswer: false)
             }
             let encoding = tokenizer.encode(rendered)
             tokens = encoding.ids
@@ -91,15 +92,13 @@ public struct TokenizedDocument: Sendable, Equatable {
             let isAnswered = messages.last?.role == .assistant
             let shown = isAnswered ? Array(messages.dropLast()) : messages
             let rendered = try named(row) {
-                try template.render(shown, tools: tools, opensAnswer: true)
+                try template.checkPlace(for: shown, tools: tools)
+                return try template.render(shown, tools: tools, opensAnswer: true)
             }
             return tokenizer.encode(rendered).ids
         case .completion(let prompt, _):
             return tokenizer.encodeOpened(prompt, parsingSpecial: false)
-        case .preference(let messages, let tools, _, _):
-            let rendered = try template.render(messages, tools: tools, opensAnswer: true)
-            return tokenizer.encode(rendered).ids
-        case .labelled(let messages, let tools, _):
+        case .preference(let messages, let tools, _, _), .labelled(let messages, let tools, _):
             let asked = DatasetRow(.chat(messages, tools: tools), id: row.id)
             return try prompt(of: asked, tokenizer: tokenizer, template: template)
         case .text(let text): return tokenizer.encodeOpened(text)

@@ -14,7 +14,7 @@ import Foundation
         subcommands: [
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             GatewayCommand.self, ServeCommand.self, KeysCommand.self, UpstreamsCommand.self,
-            SubmitCommand.self,
+            TasksCommand.self, SubmitCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,

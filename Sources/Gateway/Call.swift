@@ -9,8 +9,10 @@ struct Call: Sendable {
     let began: ContinuousClock.Instant
     let request: ChatRequest
     let caller: Caller
-    let destination: Destination
+    let routing: Routing
     let state: GatewayState
+
+    var destination: Destination { routing.destination }
 
     /// What was waited for that is not ours: the upstream, and the wire to it.
     var waited = Duration.zero

@@ -5,7 +5,9 @@ import HTTPTypes
 ///
 /// Everything else passes through as it was written, known to us or not.
 struct ChatRequest: Sendable {
-    let text: JSONObjectText
+    private(set) var text: JSONObjectText
+    /// Of the body as it came, where the caller asks that the call be made once.
+    let digest: Digest?
     /// As the caller named it.
     let model: String
     let isStreaming: Bool
@@ -26,7 +28,16 @@ struct ChatRequest: Sendable {
         guard let model = text["model"]?.string, !model.isEmpty else {
             throw .invalid("`model` is missing: name a task or a model.", param: "model")
         }
-        guard case .array? = text["messages"] else {
+        switch (text["messages"], text[Self.arguments]) {
+        case (.array?, nil), (nil, .object?): break
+        case (nil, nil):
+            throw .invalid("`messages` is missing, or is not a list.", param: "messages")
+        case (nil, _?):
+            throw .invalid("`\(Self.arguments)` is not an object.", param: Self.arguments)
+        case (_?, _?):
+            throw .invalid(
+                "Give either `messages` or `\(Self.arguments)`.", param: Self.arguments)
+        case (_?, nil):
             throw .invalid("`messages` is missing, or is not a list.", param: "messages")
         }
         switch text["stream"] {
@@ -37,6 +48,13 @@ struct ChatRequest: Sendable {
         isStreaming = text["stream"]?.boolean ?? false
         wantsUsage = text["stream_options"]?["include_usage"]?.boolean ?? false
         marks = try CallMarks(text, headers: headers, limits: limits)
+        digest = marks.idempotencyKey.map { _ in Digest(of: body) }
+    }
+
+    func with(_ text: JSONObjectText) -> Self {
+        var copy = self
+        copy.text = text
+        return copy
     }
 
     /// TensorZero's clients put the kind before the name.

@@ -86,16 +86,22 @@ struct ChatRoute: Sendable {
                 message: "The gateway has not reached its database yet.", type: "api_error",
                 code: "not_ready", headers: [.retryAfter: "1"])
         }
+        let routing = try Self.routing(of: chat, state)
+        if let missed = routing.missed, let task = routing.task {
+            metrics.add(
+                "flywheel_route_fallbacks_total", 1, ["task": task.name, "model": missed],
+                help: "Calls that the generalist answered since nobody served the route's model.")
+        }
         return Call(
-            id: id, began: context.began, request: chat, caller: caller,
-            destination: try Self.destination(of: chat.model, state), state: state)
+            id: id, began: context.began, request: try chat.prompted(by: routing), caller: caller,
+            routing: routing, state: state)
     }
 
-    private static func destination(
-        of model: String, _ state: GatewayState
-    ) throws(APIError) -> Destination {
+    private static func routing(
+        of chat: ChatRequest, _ state: GatewayState
+    ) throws(APIError) -> Routing {
         do throws(UnknownModel) {
-            return try state.resolve(model)
+            return try state.route(chat.model, label: chat.marks.task)
         } catch {
             switch error {
             case .unserved(let model):
@@ -103,6 +109,11 @@ struct ChatRoute: Sendable {
                     .serviceUnavailable,
                     "`\(model)` is a model of the registry, and no server has it now.",
                     code: "model_not_served")
+            case .missingUpstream(let name):
+                throw .upstream(
+                    .serviceUnavailable,
+                    "The task leads to the upstream `\(name)`, which the book does not have.",
+                    code: "upstream_missing")
             case .unknown(let nearest):
                 let remedy =
                     state.upstreams.isEmpty
@@ -115,7 +126,7 @@ struct ChatRoute: Sendable {
                             + "?"
                 throw APIError(
                     status: .notFound,
-                    message: "The model `\(model)` does not exist here. \(remedy)",
+                    message: "The model `\(chat.model)` does not exist here. \(remedy)",
                     type: "invalid_request_error", param: "model", code: "model_not_found")
             }
         }

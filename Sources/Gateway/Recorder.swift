@@ -39,7 +39,9 @@ struct Recorder: Sendable {
             upstream: call.destination.upstream.name, status: ending.status,
             httpStatus: ending.httpStatus, latencyMs: (now - call.began).inMilliseconds,
             overheadMs: call.overhead.inMilliseconds)
-        capture.task = marks.task
+        capture.task = call.routing.task?.name ?? marks.task
+        capture.taskVersion = call.routing.isRouted ? call.routing.task?.version : nil
+        capture.missedModel = call.routing.missed
         capture.key = call.caller.key
         capture.isStreamed = ending.isStreamed
         capture.finishReason = ending.finishReason
@@ -63,10 +65,8 @@ struct Recorder: Sendable {
         let marks = call.request.marks
         capture.endUser = marks.person.map(call.state.endUser)
         capture.idempotencyKey = marks.idempotencyKey
-        capture.requestDigest = marks.idempotencyKey.map { _ in
-            Digest(of: call.request.text.bytes).hex
-        }
-        var redactor = Redactor(redacted)
+        capture.requestDigest = call.request.digest?.hex
+        var redactor = Redactor(redacted.union(call.routing.task?.redact ?? []))
         let request = call.request.kept(endUser: call.state.endUser)
         if !redactor.isIdle {
             redactor.reserveNumbers(in: String(decoding: request, as: UTF8.self))

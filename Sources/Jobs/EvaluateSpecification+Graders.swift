@@ -1,5 +1,5 @@
-import FlywheelCore
-import Graders
+package import FlywheelCore
+package import Graders
 
 /// The graders that a specification can name.
 private enum GraderType: String, CaseIterable {
@@ -19,7 +19,7 @@ private enum GraderType: String, CaseIterable {
 
 extension SpecificationField {
     /// The value of `graders`: a list of them, each under a name of its own.
-    func marking() throws(InputError) -> Marking {
+    package func marking() throws(InputError) -> Marking {
         let all = try list(max: SpecificationLimits.graders) { field throws(InputError) in
             try field.namedMarker()
         }
@@ -221,8 +221,13 @@ extension SpecificationField {
 
 // MARK: Writing
 
+extension Marking {
+    /// The value of `graders`, judges last.
+    package var json: JSONValue { .array(graders.map(\.json) + judges.map(\.json)) }
+}
+
 extension NamedGrader {
-    var json: JSONValue { grader.json.merging(["name": .string(name)]) }
+    package var json: JSONValue { grader.json.merging(["name": .string(name)]) }
 }
 
 extension Grader {

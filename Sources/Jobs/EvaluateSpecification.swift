@@ -1,4 +1,4 @@
-import FlywheelCore
+package import FlywheelCore
 public import Graders
 
 /// What to examine, on which golden set, and what to do about the result.
@@ -151,12 +151,8 @@ extension EvaluateSpecification {
         members["incumbent"] = incumbent.map { .string($0.description) }
         members["golden"] = .string(golden.description)
         members["reference"] = reference.map { .string($0) }
-        members["graders"] = .array(
-            marking.graders.map(\.json) + marking.judges.map(\.json))
-        members["slices"] = [
-            "by": .array(slices.by.map { .string($0) }),
-            "rowsMin": .integer(Int64(slices.rowsMin)),
-        ]
+        members["graders"] = marking.json
+        members["slices"] = slices.json
         members["gate"] = gate?.json
         members["maxTokens"] = .integer(Int64(maxTokens))
         return .object(members)
@@ -165,7 +161,7 @@ extension EvaluateSpecification {
 
 extension EvaluateSpecification.Slices {
     /// `[domain, expected]`, or an object that gives the floor too.
-    init(_ field: SpecificationField) throws(InputError) {
+    package init(_ field: SpecificationField) throws(InputError) {
         func names(_ field: SpecificationField) throws(InputError) -> [String] {
             try field.list(max: SpecificationLimits.sliceFields) { name throws(InputError) in
                 try name.text(max: SpecificationLimits.nameBytes)
@@ -182,9 +178,18 @@ extension EvaluateSpecification.Slices {
     }
 }
 
+extension EvaluateSpecification.Slices {
+    package var json: JSONValue {
+        [
+            "by": .array(by.map { .string($0) }),
+            "rowsMin": .integer(Int64(rowsMin)),
+        ]
+    }
+}
+
 extension EvaluateSpecification.Gate {
     /// `{require: [...], promote}`, or the one condition's members beside `promote`.
-    init(
+    package init(
         _ field: SpecificationField, _ marking: Marking, _ slices: EvaluateSpecification.Slices
     ) throws(InputError) {
         let fields = try field.object("require", "metric", "slice", "margin", "atLeast", "promote")
@@ -208,7 +213,7 @@ extension EvaluateSpecification.Gate {
         }
     }
 
-    var json: JSONValue {
+    package var json: JSONValue {
         [
             "require": .array(
                 require.map { condition in

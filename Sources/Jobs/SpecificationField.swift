@@ -22,10 +22,22 @@ package struct SpecificationField {
         }
     }
 
+    /// The value as JSON, in the order in which it was written.
+    package var jsonText: String { tree.jsonText }
+
+    package var json: JSONValue { tree.json }
+
+    package var isObject: Bool { if case .object = tree.value { true } else { false } }
+
+    /// A document of JSON that we have written ourselves.
+    package static func document(_ json: JSONValue) -> SpecificationField {
+        SpecificationField(tree: SpecificationTree(json), path: "")
+    }
+
     /// Whether the value is null: for keys where that says something.
     package var isNull: Bool { tree.value == .null }
 
-    private func expected(_ what: String, remedy: String = "") -> InputError {
+    package func expected(_ what: String, remedy: String = "") -> InputError {
         error("expected \(what), found \(tree.found)", remedy: remedy)
     }
 
@@ -192,7 +204,9 @@ package struct FieldReader {
     }
 
     /// The one field of `keys` that is given.
-    func oneOf(_ keys: String...) throws(InputError) -> (key: String, field: SpecificationField) {
+    package func oneOf(_ keys: String...) throws(InputError) -> (
+        key: String, field: SpecificationField
+    ) {
         let given = keys.filter { self[$0] != nil }
         guard given.count == 1, let field = self[given[0]] else {
             let listed = keys.map { "`\($0)`" }.joined(separator: " or ")
@@ -212,14 +226,14 @@ package struct FieldReader {
         return try read(field)
     }
 
-    func wholeNumber(
+    package func wholeNumber(
         _ key: String, in range: ClosedRange<Int>, default fallback: Int
     ) throws(InputError) -> Int {
         guard let field = self[key] else { return fallback }
         return try field.wholeNumber(in: range)
     }
 
-    func number(
+    package func number(
         _ key: String, in range: ClosedRange<Double>, default fallback: Double
     ) throws(InputError) -> Double {
         guard let field = self[key] else { return fallback }

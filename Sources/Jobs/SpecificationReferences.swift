@@ -152,7 +152,7 @@ public enum ResolvedInput: Hashable, Sendable {
 // MARK: Reading and writing
 
 extension SpecificationField {
-    func dataset() throws(InputError) -> DatasetReference {
+    package func dataset() throws(InputError) -> DatasetReference {
         let text = try text()
         guard let reference = DatasetReference(text) else {
             throw error(
@@ -163,7 +163,7 @@ extension SpecificationField {
         return reference
     }
 
-    func model() throws(InputError) -> ModelReference {
+    package func model() throws(InputError) -> ModelReference {
         let text = try text()
         guard let reference = ModelReference(text) else {
             throw error(

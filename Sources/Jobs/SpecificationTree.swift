@@ -81,6 +81,20 @@ extension SpecificationTree {
     }
 }
 
+extension SpecificationTree {
+    /// The value as a JSON text, keys in the order in which they were written.
+    var jsonText: String {
+        switch value {
+        case .list(let elements): "[" + elements.map(\.jsonText).joined(separator: ",") + "]"
+        case .object(let members):
+            "{"
+                + members.map { JSONValue.string($0.key).canonical + ":" + $0.value.jsonText }
+                .joined(separator: ",") + "}"
+        default: json.canonical
+        }
+    }
+}
+
 // MARK: YAML
 
 extension SpecificationTree {

@@ -42,12 +42,50 @@ struct AnswerShape: Sendable {
             "index": .integer(Int64(index)), "finish_reason": .string(completion.finish.rawValue),
             "logprobs": logprobs(tokens, after: 0),
         ]
-        let text = JSONValue.string(completion.text ?? "")
+        let text = completion.text ?? ""
         switch call.shape {
-        case .chat: choice["message"] = ["role": "assistant", "content": text, "refusal": nil]
-        case .text: choice["text"] = text
+        case .chat:
+            let (content, calls) = written(text)
+            choice["message"] = message(content, calls)
+            choice["finish_reason"] = finish(completion.finish, calls)
+        case .text: choice["text"] = .string(text)
         }
         return choice
+    }
+
+    /// An answer's text, and the calls of tools at its end.
+    private func written(_ text: String) -> (content: String, calls: [ChatMessage.ToolCall]) {
+        guard call.readsCalls else { return (text, []) }
+        var reader = WrittenCalls()
+        let certain = reader.append(text)
+        let (rest, calls) = reader.finish()
+        return (certain + rest, calls)
+    }
+
+    private func message(_ content: String, _ calls: [ChatMessage.ToolCall]) -> JSONValue {
+        var message: [String: JSONValue] = [
+            "role": "assistant", "content": .string(content), "refusal": nil,
+        ]
+        if !calls.isEmpty {
+            if content.isEmpty { message["content"] = .null }
+            message["tool_calls"] = .array(calls.map(toolCall))
+        }
+        return .object(message)
+    }
+
+    private func toolCall(_ call: ChatMessage.ToolCall) -> JSONValue {
+        [
+            "id": .string("call_" + UUID().uuidString.replacing("-", with: "").lowercased()),
+            "type": "function",
+            "function": ["name": .string(call.name), "arguments": .string(call.arguments)],
+        ]
+    }
+
+    /// Why an answer ended: `tool_calls` where it ended by itself after calls.
+    private func finish(
+        _ finish: Completion.Finish, _ calls: [ChatMessage.ToolCall]
+    ) -> JSONValue {
+        .string(finish == .stop && !calls.isEmpty ? "tool_calls" : finish.rawValue)
     }
 
     // MARK: Chunks
@@ -65,10 +103,20 @@ struct AnswerShape: Sendable {
         return chunk([choice])
     }
 
+    /// The calls of an answer, whole.
+    func calls(_ index: Int, _ calls: [ChatMessage.ToolCall]) -> JSONValue {
+        let numbered = calls.enumerated().map { place, call in
+            toolCall(call).merging(["index": .integer(Int64(place))])
+        }
+        return chunk([choice(index, delta: ["tool_calls": .array(numbered)])])
+    }
+
     /// The end of an answer.
-    func ending(_ index: Int, _ finish: Completion.Finish) -> JSONValue {
+    func ending(
+        _ index: Int, _ finish: Completion.Finish, _ calls: [ChatMessage.ToolCall]
+    ) -> JSONValue {
         var choice = choice(index, delta: [:], text: "")
-        choice["finish_reason"] = .string(finish.rawValue)
+        choice["finish_reason"] = self.finish(finish, calls)
         return chunk([choice])
     }
 

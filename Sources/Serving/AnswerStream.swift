@@ -2,6 +2,7 @@ import FlywheelCore
 import Generation
 import Hummingbird
 import NIOCore
+import Tokenizers
 
 /// The answers of a call as server-sent events, each of whole characters.
 struct AnswerStream {
@@ -11,6 +12,7 @@ struct AnswerStream {
         var tokens: [TokenChoice] = []
         /// Characters of the tokens sent before.
         var sent = 0
+        var calls = WrittenCalls()
     }
 
     let shape: AnswerShape
@@ -43,19 +45,31 @@ struct AnswerStream {
             pending[index].hasBegun = true
             if shape.call.shape == .chat { Self.write(shape.opening(index), to: &buffer) }
         }
+        let (text, calls) = news(of: step, in: &pending[index].calls)
         let told = pending[index].tokens
         let hasNews = step.completion != nil && !told.isEmpty && needsTokens
-        if !step.text.isEmpty || hasNews {
-            Self.write(
-                shape.piece(index, step.text, told, after: pending[index].sent), to: &buffer)
+        if !text.isEmpty || hasNews {
+            Self.write(shape.piece(index, text, told, after: pending[index].sent), to: &buffer)
             pending[index].sent += told.reduce(0) { $0 + shape.text($1.token).count }
             pending[index].tokens = []
         }
+        if !calls.isEmpty { Self.write(shape.calls(index, calls), to: &buffer) }
         if let completion = step.completion {
-            Self.write(shape.ending(index, completion.finish), to: &buffer)
+            Self.write(shape.ending(index, completion.finish, calls), to: &buffer)
             unfinished -= 1
         }
         return buffer
+    }
+
+    /// What a step adds to an answer's content, and at its end the calls in it.
+    private func news(
+        of step: GenerationStep, in reader: inout WrittenCalls
+    ) -> (text: String, calls: [ChatMessage.ToolCall]) {
+        guard shape.call.readsCalls else { return (step.text, []) }
+        let certain = reader.append(step.text)
+        guard step.completion != nil else { return (certain, []) }
+        let (rest, calls) = reader.finish()
+        return (certain + rest, calls)
     }
 
     private var needsTokens: Bool { shape.call.hasLogprobs || shape.call.hasTokens }

@@ -21,6 +21,9 @@ struct CompletionCall: Sendable {
     var hasLogprobs: Bool
     /// Whether ids are told, as vLLM's `return_token_ids` asks.
     var hasTokens: Bool
+    /// Whether calls of tools are looked for in answers: tools were given, and the template says how a
+    /// call is written.
+    var readsCalls = false
 
     /// Reads a body; throws `APIError` naming the first field that cannot be done.
     init(
@@ -38,6 +41,7 @@ struct CompletionCall: Sendable {
         case .chat:
             prompts = [try Self.conversation(body, fields, model)]
             hasLogprobs = try fields.flag("logprobs") ?? false
+            readsCalls = Self.mayCall(fields) && model.template.tagsCalls
         case .text:
             prompts = try Self.prompts(fields["prompt"], model.tokenizer)
             hasLogprobs = try fields.integer("logprobs") != nil
@@ -111,11 +115,17 @@ struct CompletionCall: Sendable {
                 param: "messages")
         }
         let request = try ChatRequest(body)
-        let tools = fields["tool_choice"] == "none" ? [] : request.tools
+        let tools = mayCall(fields) ? request.tools : []
+        try model.template.checkPlace(for: request.messages, tools: tools)
         return model.tokenizer.encode(
             try model.template.render(
                 request.messages, tools: tools, opensAnswer: true, isLearned: false)
         ).ids
+    }
+
+    private static func mayCall(_ fields: Fields) -> Bool {
+        let tools = fields["tools"]?.array ?? fields["functions"]?.array ?? []
+        return !tools.isEmpty && fields["tool_choice"] != "none"
     }
 
     /// A text, several, ids, or several lists of ids.

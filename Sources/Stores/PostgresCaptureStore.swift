@@ -96,6 +96,7 @@ enum CaptureRow {
         "upstream_request_id", "trace", "idempotency_key", "request_digest", "prompt_tokens",
         "completion_tokens", "cached_tokens", "reasoning_tokens", "cost", "latency_ms",
         "overhead_ms", "first_byte_ms", "retries", "is_marked", "is_stored", "redacted",
+        "task_version", "missed_model",
     ]
     static let columns = metadata + ["request", "response"]
 
@@ -115,7 +116,7 @@ enum CaptureRow {
             capture.usage.cachedTokens, capture.usage.reasoningTokens,
             capture.cost.map { "\($0)" }, capture.latencyMs, capture.overheadMs,
             capture.firstByteMs, capture.retries, capture.isMarked, capture.isStored,
-            JSONValue.object(counts),
+            JSONValue.object(counts), capture.taskVersion, text(capture.missedModel),
         ]
         return row + [storable(call.request), storable(call.response)]
     }

@@ -17,6 +17,7 @@ public struct WorkerConfiguration: Sendable {
     /// `flywheel-rank`.
     public var rankProgram: String
     /// What asks models through the gateway, with its first arguments; the path of a plan follows.
+    ///
     /// Unlike ranks it gets this process's own environment.
     public var askingProgram: [String] = []
     /// Run as `mpirun` is.

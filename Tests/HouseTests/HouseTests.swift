@@ -35,8 +35,9 @@ private func files(in folder: String, suffix: String) throws -> [String] {
 
     @Test func `imports point down, from the top of the building to the ground`() throws {
         let floors = [
-            ["FlywheelCLI", "FlywheelRank"], ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
-            ["Stores", "CollectivesMPI"], ["Training", "Evaluation"],
+            ["FlywheelCLI", "FlywheelRank"],
+            ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
+            ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Tasks"],
             ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],
             ["Artifacts", "Collectives", "Graders", "Tensors", "EmbeddedPostgres", "Postgres"],

@@ -5,14 +5,15 @@ import TestSupport
 /// A model of chance, which hardly ever ends an answer, with the golden one's tokenizer.
 enum Wild {
     static func lend<Output>(
-        positions: Int = 4096, _ body: (_ folder: String) async throws -> Output
+        positions: Int = 4096, vocabulary: Int = 320,
+        _ body: (_ folder: String) async throws -> Output
     ) async throws -> Output {
         try await temporaryFolder { place in
             let folder = "\(place)/wild"
             let model = Llama(
                 configuration: LlamaConfiguration(
                     hidden: 64, layers: 3, heads: 4, keyValueHeads: 2, intermediate: 96,
-                    vocabulary: 320, positionsMax: positions, initializerRange: 0.2),
+                    vocabulary: vocabulary, positionsMax: positions, initializerRange: 0.2),
                 rowTokensMax: 1, isTraining: false)
             model.initialize(seed: 11)
             try model.write(folder: folder)

@@ -79,6 +79,61 @@ import Tokenizers
         #expect(plain.decode(plain.encode(rendered).ids) == rendered.text)
     }
 
+    @Test func `tools stand in the system's turn, and calls in the assistant's`() throws {
+        let call = ChatMessage.ToolCall(name: "find", arguments: #"{"b": 1, "a": "x"}"#)
+        let messages = [
+            conversation[0], conversation[1],
+            ChatMessage(role: .assistant, content: "", toolCalls: [call, call]),
+            ChatMessage(role: .tool, content: "apt"),
+        ]
+        let tool: JSONValue = ["type": "function", "function": ["name": "find"]]
+        let text = try ChatTemplate.chatML.render(messages, tools: [tool], opensAnswer: true).text
+        #expect(
+            text == """
+                <|im_start|>system
+                Be brief.
+
+                Tools, each as JSON:
+                <tools>
+                {"type": "function", "function": {"name": "find"}}
+                </tools>
+                A call of one is written as
+                <tool_call>
+                {"name": ..., "arguments": {...}}
+                </tool_call><|im_end|>
+                <|im_start|>user
+                Which package?<|im_end|>
+                <|im_start|>assistant
+                <tool_call>
+                {"name": "find", "arguments": {"b": 1, "a": "x"}}
+                </tool_call>
+                <tool_call>
+                {"name": "find", "arguments": {"b": 1, "a": "x"}}
+                </tool_call><|im_end|>
+                <|im_start|>tool
+                apt<|im_end|>
+                <|im_start|>assistant
+
+                """)
+    }
+
+    @Test func `what a template has no place for is refused, not dropped`() throws {
+        let plain = try ChatTemplate(
+            jinja: "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}")
+        let call = ChatMessage(
+            role: .assistant, content: "", toolCalls: [.init(name: "find", arguments: "{}")])
+        try plain.checkPlace(for: conversation, tools: [])
+        try ChatTemplate.chatML.checkPlace(for: [call], tools: [["type": "function"]])
+        let tools = #expect(throws: InputError.self) {
+            try plain.checkPlace(for: conversation, tools: [["type": "function"]])
+        }
+        #expect(tools?.field == "tools")
+        let calls = #expect(throws: InputError.self) {
+            try plain.checkPlace(for: conversation + [call], tools: [])
+        }
+        #expect(calls?.field == "messages[3].tool_calls")
+    }
+
     @Test func `the configuration names the template and the end of a turn`() throws {
         let value = try JSONValue(parsing: tokenizer.chatMLConfiguration)
         #expect(value["chat_template"]?.string == ChatTemplate.chatML.jinja)

@@ -36,9 +36,11 @@ struct AttemptCommand: DatabaseCommand {
         switch try JobSpecification(json: desk.plan.specification) {
         case .judge(let specification):
             try await JudgeMeasurement(
-                specification: specification, desk: desk, database: database).run()
+                specification: specification, desk: desk, database: database
+            ).run()
         case .evaluate(let specification):
-            try await ExamJudging(specification: specification, desk: desk, database: database).run()
+            try await ExamJudging(specification: specification, desk: desk, database: database)
+                .run()
         case .train:
             throw InputError(
                 field: "kind", "training asks no model",

@@ -42,7 +42,11 @@ struct JudgeDesk {
     }
 
     /// What the judge says to each of `calls`, by their digests; nil where the worker asked to leave.
-    mutating func words(_ calls: [JudgeCall]) async throws -> [Digest: String]? {
+    ///
+    /// Rows that ask the same share a call.
+    mutating func words(_ all: [JudgeCall]) async throws -> [Digest: String]? {
+        var seen: Set<Digest> = []
+        let calls = all.filter { seen.insert($0.digest).inserted }
         var words = try await book.words(of: calls)
         let open = calls.filter { words[$0.digest] == nil }
         counts.calls += calls.count

@@ -92,6 +92,9 @@ extension ChatTemplate {
             }
         }
 
+        /// Whether calls are written as `<tool_call>{"name": …, "arguments": …}</tool_call>`.
+        var tagsCalls: Bool { jinja.contains("<tool_call>") }
+
         private func written(_ messages: [ChatMessage], opensAnswer: Bool = false) -> Jinja.Text? {
             let conversation = try? Conversation(messages, [], form: self, clock: .standing)
             return try? conversation?.written(opensAnswer: opensAnswer).text

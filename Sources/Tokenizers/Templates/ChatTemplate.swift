@@ -47,6 +47,30 @@ public struct ChatTemplate: Sendable {
     /// The template in Jinja, for `chat_template` in `tokenizer_config.json`.
     public var jinja: String { form?.jinja ?? "" }
 
+    /// Whether the assistant writes calls of tools as `<tool_call>{"name": …, "arguments": …}</tool_call>`.
+    public var tagsCalls: Bool { (toolForm ?? form)?.tagsCalls ?? false }
+
+    /// Makes sure that nothing of a conversation vanishes.
+    ///
+    /// A template that never asks for tools or calls does not write them, and transformers says
+    /// nothing. Throws `InputError`.
+    public func checkPlace(
+        for messages: [ChatMessage], tools: [JSONValue]
+    ) throws(InputError) {
+        guard let chosen = tools.isEmpty ? form : toolForm ?? form else { return }
+        if !tools.isEmpty, !chosen.jinja.contains("tools") {
+            throw InputError(
+                field: "tools", "\(title) has no place for tools",
+                remedy: "Take a model whose template has, or write them into a message.")
+        }
+        guard !chosen.jinja.contains("tool_calls") else { return }
+        if let index = messages.firstIndex(where: { !$0.toolCalls.isEmpty }) {
+            throw InputError(
+                field: "messages[\(index)].tool_calls", "\(title) has no place for calls",
+                remedy: "Take a model whose template has, or write them into the content.")
+        }
+    }
+
     /// The tokens that end an assistant's turn, as they are written: where generation stops.
     public var endsOfTurn: [String] {
         var ends: [String] = []
