@@ -64,17 +64,19 @@ let package = Package(
             [
                 "Coordination", "Workers", "Gateway", "Tasks", "Captures", "Stores",
                 "EmbeddedPostgres", "Postgres", "Jobs",
-                "Evaluation", "Graders", "Labelling",
+                "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "Serving", "FlywheelCore", .argumentParser, .logging, .yams,
+                "Tensors", "Processes", "Serving", "Labelling", "Distillation", "FlywheelCore",
+                .argumentParser, .logging, .yams,
                 .hummingbird,
                 .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
         program(
             "FlywheelRank",
             [
-                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Graders", "Generation",
+                "CollectivesMPI", "Jobs", "Training", "Evaluation", "Distillation", "Graders",
+                "Generation",
                 "Models",
                 "Datasets",
                 "Tokenizers", "Artifacts", "Collectives", "Tensors", "FlywheelCore",
@@ -99,7 +101,10 @@ let package = Package(
 
         module(
             "Labelling",
-            ["Captures", "FlywheelCore", .asyncHTTPClient, .nioCore, .nioHTTP1]),
+            [
+                "Distillation", "Captures", "Datasets", "Tokenizers", "Jobs", "FlywheelCore",
+                .asyncHTTPClient, .nioCore, .nioHTTP1,
+            ]),
 
         // Adapters.
         module(
@@ -127,6 +132,8 @@ let package = Package(
                 "Graders", "Jobs", "Models", "Generation", "Datasets", "Tokenizers", "Collectives",
                 "Tensors", "FlywheelCore",
             ]),
+        module(
+            "Distillation", ["Datasets", "Tokenizers", "Graders", "Jobs", "FlywheelCore"]),
         module("Generation", ["Models", "Tokenizers", "Tensors", "FlywheelCore"]),
         module("Models", ["Artifacts", "Tensors", "FlywheelCore"]),
         module("Datasets", ["Tokenizers", "FlywheelCore"]),
@@ -198,6 +205,9 @@ let package = Package(
                 .asyncHTTPClient, .httpTypes, .nioCore,
                 .nioHTTP1, .logging,
             ]),
+        tests(
+            "DistillationTests",
+            ["Distillation", "Datasets", "Tokenizers", "Graders", "Jobs", "FlywheelCore"]),
         tests(
             "LabellingTests",
             [

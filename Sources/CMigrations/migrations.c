@@ -46,7 +46,10 @@ static const unsigned char m0014[] = {
 #embed "../../migrations/0014_tasks.sql"
 };
 static const unsigned char m0015[] = {
-#embed "../../migrations/0015_judges.sql"
+#embed "../../migrations/0015_distillation.sql"
+};
+static const unsigned char m0016[] = {
+#embed "../../migrations/0016_judges.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -66,7 +69,8 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0012, "0012_upstreams.sql"),
     MIGRATION(m0013, "0013_captures.sql"),
     MIGRATION(m0014, "0014_tasks.sql"),
-    MIGRATION(m0015, "0015_judges.sql"),
+    MIGRATION(m0015, "0015_distillation.sql"),
+    MIGRATION(m0016, "0016_judges.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -6,6 +6,8 @@ public struct TokenizedDocument: Sendable, Equatable {
     public var tokens: [Int32]
     /// `weights[i]` is the loss weight of predicting `tokens[i]` from those before; `weights[0]` is 0.
     public var weights: [Float]
+    /// `teacher[i]`: what a teacher thought in the place of `tokens[i]`; empty, or one for each token.
+    public var teacher: [TaughtToken?] = []
 
     /// Writes `row` out and finds, by token spans of the rendered text, what is learned.
     ///

@@ -72,7 +72,7 @@ struct EvaluateJob {
         let verdicts = try exam.sit(examinee, world: gang.world) { done, total in
             try gang.report(
                 .progress(phase: "examining \(examinee.name)", done: done, total: total))
-            if let request = try agreedRequest() { throw Left(request: request) }
+            if let request = try gang.agreedRequest() { throw Left(request: request) }
         }
         return Sitting(model: examinee.name, verdicts: verdicts)
     }
@@ -89,12 +89,5 @@ struct EvaluateJob {
             model: try Llama(folder: folder, rowTokensMax: 512, isTraining: false),
             tokenizer: tokenizer,
             template: try ChatTemplate(folder: folder, tokenizer: tokenizer))
-    }
-
-    /// What rank 0 was asked for, on every rank.
-    private func agreedRequest() throws -> RankRequest? {
-        let asked = gang.world.rank == 0 ? gang.request.map { Array($0.rawValue.utf8) } ?? [] : []
-        let told = try gang.world.broadcast(asked, from: 0)
-        return RankRequest(rawValue: String(decoding: told, as: UTF8.self))
     }
 }

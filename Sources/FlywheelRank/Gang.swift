@@ -35,6 +35,7 @@ final class Gang {
             switch specification {
             case .train(let train): try TrainJob(train, self).run()
             case .evaluate(let evaluate): try EvaluateJob(evaluate, self).run()
+            case .distill(let distill): try DistillJob(distill, self).run()
             case .judge:
                 throw InputError(
                     field: "kind", "no rank works on a job of kind \(specification.kind.rawValue)",
@@ -58,6 +59,13 @@ final class Gang {
 
     /// What the worker asks for, if it has asked.
     var request: RankRequest? { link?.request }
+
+    /// What rank 0 was asked for, on every rank; a collective call.
+    func agreedRequest() throws -> RankRequest? {
+        let asked = world.rank == 0 ? request.map { Array($0.rawValue.utf8) } ?? [] : []
+        let told = try world.broadcast(asked, from: 0)
+        return RankRequest(rawValue: String(decoding: told, as: UTF8.self))
+    }
 
     /// Runs `body` on every rank, and throws on all of them what it threw on any.
     ///

@@ -15,8 +15,13 @@ struct TrainRows {
     init(_ specification: TrainSpecification, _ gang: Gang) throws {
         let path = try Self.path("data", gang)
         try gang.report(.progress(phase: "reading rows", done: 0, total: 1))
-        let rows = try DatasetFile.rows(at: path)
+        var rows = try DatasetFile.rows(at: path)
         var digests = [try Digest(ofFile: path)]
+        if specification.distillation.curated != nil {
+            let curated = try Self.path(InputRole.curated.rawValue, gang)
+            rows += try DatasetFile.rows(at: curated)
+            digests.append(try Digest(ofFile: curated))
+        }
         switch specification.validation.source {
         case .data:
             let heldPath = try Self.path("validation", gang)
@@ -61,18 +66,23 @@ struct TrainData {
     let plan: TrainingPlan
     let validation: Validation?
     let digest: Digest
+    /// What became of the teacher's thoughts; nil where the method wants none.
+    let teaching: Teaching?
 
     init(
         _ rows: TrainRows, _ tokenizer: Tokenizer, _ template: ChatTemplate,
         _ specification: TrainSpecification, _ gang: Gang
     ) throws {
         let file = gang.plan.inputs["data"]
-        let documents = try Self.documents(rows.learned, tokenizer, template, gang, file: file)
+        var documents = try Self.documents(rows.learned, tokenizer, template, gang, file: file)
+        let isDistilled = specification.method == .distill
+        teaching = isDistilled ? Teaching(&documents, of: rows.learned, tokenizer) : nil
         let held = try Self.documents(
             rows.held, tokenizer, template, gang, file: gang.plan.inputs["validation"] ?? file)
         plan = try TrainingPlan(
             documents, batch: .init(specification.batch),
-            overlong: .init(specification.overlong), length: .init(specification.schedule.length))
+            overlong: .init(specification.overlong), length: .init(specification.schedule.length),
+            mix: isDistilled ? Float(specification.distillation.mix) : 0)
         // A small share of few rows may hold out none.
         validation =
             held.isEmpty

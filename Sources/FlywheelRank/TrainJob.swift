@@ -39,7 +39,10 @@ struct TrainJob {
                 ranks: gang.world.ranks, numericProfile: NumericProfile.fp32.name,
                 stepsTotal: data.plan.steps.count))
         let outcome = try trainer.train()
-        if gang.world.rank == 0 { print(times) }
+        if gang.world.rank == 0 {
+            print(times)
+            if let teaching = data.teaching { print(teaching) }
+        }
         switch outcome {
         case .left(let request):
             try gang.report(.left(request == .leave ? .leave : .cancel))
@@ -226,6 +229,7 @@ struct TrainJob {
                 "tokensLost": .integer(Int64(data.plan.report.tokensLost)),
             ],
         ]
+        members["teaching"] = data.teaching?.json
         if let best = summary.best {
             members["bestStep"] = .integer(Int64(best.step))
             members["bestLoss"] = .number(best.loss)

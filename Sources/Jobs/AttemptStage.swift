@@ -7,8 +7,10 @@ import Graders
 public enum AttemptStage: String, Sendable {
     /// A gang of ranks under `mpirun`, which knows neither network nor keys.
     case ranks
-    /// One process of `flywheel`, which asks models through the gateway.
-    case asking
+    /// One process of `flywheel`, which asks a teacher through the gateway.
+    case labelling
+    /// One process of `flywheel`, which asks judges through the gateway.
+    case judging
 
     package static let handover = "handover.json"
 }
@@ -19,8 +21,9 @@ extension JobSpecification {
         switch self {
         case .train: [.ranks]
         case .evaluate(let evaluate):
-            evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .asking]
-        case .judge: [.asking]
+            evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .judging]
+        case .distill(let distill): distill.asksUpstream ? [.labelling] : [.ranks]
+        case .judge: [.judging]
         }
     }
 }

@@ -139,11 +139,14 @@ extension SpecificationField {
                 throw field.error(chosen.isEmpty ? "no field" : "a field comes twice")
             }
         }
-        let schema = try fields["schema"].map { field throws(InputError) in
-            let json = field.tree.json
-            return try field.mistake { () throws(InputError) in try JSONSchema(json) }
-        }
+        let schema = try fields["schema"].map { field throws(InputError) in try field.schema() }
         return JSONGrader(fields: chosen.isEmpty ? [.init("")] : chosen, schema: schema)
+    }
+
+    /// The part of JSON Schema that we know.
+    func schema() throws(InputError) -> JSONSchema {
+        let json = tree.json
+        return try mistake { () throws(InputError) in try JSONSchema(json) }
     }
 
     /// `intent`, or `{path: tags, compare: set}`.

@@ -4,12 +4,13 @@ public import FlywheelCore
 public enum JobSpecification: Sendable, Equatable {
     case train(TrainSpecification)
     case evaluate(EvaluateSpecification)
+    case distill(DistillSpecification)
     case judge(JudgeSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate, judge
+    case train, evaluate, distill, judge
 }
 
 extension JobSpecification {
@@ -34,6 +35,7 @@ extension JobSpecification {
         switch try document.kind() {
         case .train: self = .train(try TrainSpecification(document))
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
+        case .distill: self = .distill(try DistillSpecification(document))
         case .judge: self = .judge(try JudgeSpecification(document))
         }
     }
@@ -46,6 +48,7 @@ extension JobSpecification {
         switch self {
         case .train(let train): train.json
         case .evaluate(let evaluate): evaluate.json
+        case .distill(let distill): distill.json
         case .judge(let judge): judge.json
         }
     }
@@ -57,6 +60,7 @@ extension JobSpecification {
         switch self {
         case .train: .train
         case .evaluate: .evaluate
+        case .distill: .distill
         case .judge: .judge
         }
     }
@@ -67,6 +71,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.envelope
             case .evaluate(let evaluate): evaluate.envelope
+            case .distill(let distill): distill.envelope
             case .judge(let judge): judge.envelope
             }
         }
@@ -78,6 +83,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.envelope = newValue
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                distill.envelope = newValue
+                self = .distill(distill)
             case .judge(var judge):
                 judge.envelope = newValue
                 self = .judge(judge)
@@ -95,6 +103,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.datasets
             case .evaluate(let evaluate): [.golden: evaluate.golden]
+            case .distill(let distill): [.prompts: distill.prompts]
             case .judge(let judge): [.golden: judge.golden]
             }
         }
@@ -106,6 +115,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 if let golden = newValue[.golden] { evaluate.golden = golden }
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                if let prompts = newValue[.prompts] { distill.prompts = prompts }
+                self = .distill(distill)
             case .judge(var judge):
                 if let golden = newValue[.golden] { judge.golden = golden }
                 self = .judge(judge)
@@ -119,6 +131,7 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
+            case .distill(let distill): distill.models
             case .judge: [:]
             }
         }
@@ -130,6 +143,9 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.models = newValue
                 self = .evaluate(evaluate)
+            case .distill(var distill):
+                distill.models = newValue
+                self = .distill(distill)
             case .judge: break
             }
         }
@@ -157,7 +173,9 @@ public struct SpecificationDocument: Sendable {
                 file: file,
                 trees.isEmpty
                     ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
-                remedy: "A specification begins with `kind: train` or `kind: evaluate`.")
+                remedy:
+                    "A specification begins with `kind: train`, `evaluate`, `distill` or `judge`."
+            )
         }
         var documents: [Self] = []
         for var tree in trees {
@@ -184,7 +202,6 @@ public struct SpecificationDocument: Sendable {
 
 extension SpecificationField {
     fileprivate func kind() throws(InputError) -> JobKind {
-        let later = ["distill"]
         let kind: SpecificationField?
         switch tree.value {
         case .object(let members):
@@ -195,12 +212,7 @@ extension SpecificationField {
         guard let kind else {
             throw InputError(
                 file: tree.place.file, line: tree.place.line, field: "kind", "`kind` is missing",
-                remedy: "Add `kind: train` or `kind: evaluate`.")
-        }
-        if case .text(let name) = kind.tree.value, later.contains(name) {
-            throw kind.error(
-                "kind: \(name) is not available in this version",
-                remedy: "Use `train` or `evaluate`.")
+                remedy: "Add `kind: train`, `evaluate`, `distill` or `judge`.")
         }
         return try kind.choice(of: JobKind.self)
     }

@@ -1,3 +1,4 @@
+public import FlywheelCore
 public import struct Foundation.UUID
 
 /// Where jobs live: what people, workers and coordinators ask of the queue.
@@ -34,6 +35,12 @@ public protocol JobStore: Sendable {
     func record(metric: String, value: Double, n: Int, step: Int, for lease: Lease) async throws
     func record(_ checkpoint: CheckpointRecord, for lease: Lease) async throws
     func record(log text: String, for lease: Lease) async throws
+    /// Keeps what became of prompts; of each place the first record stands.
+    func record(_ items: [ItemRecord], for lease: Lease) async throws
+    /// What was kept of the job's prompts so far, in order of their places.
+    func items(of lease: Lease) async throws -> [ItemRecord]
+    /// Makes a key of the gateway's that ends with the attempt.
+    func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws
     /// The one commit of a job; returns `cancelled` where that was asked for before.
     func finish(_ lease: Lease, outcome: Outcome) async throws -> JobState
     func fail(_ lease: Lease, _ verdict: FailureVerdict, reason: String) async throws -> JobState

@@ -14,8 +14,9 @@ public struct RankPlan: Codable, Sendable, Equatable {
     public var jobFolder: String
     /// This attempt's own folder; what the rank leaves here is taken up or thrown away with it.
     public var attemptFolder: String
-    /// Files and folders by role: `data`, `validation`, `golden` are JSONL files; `base`, `model`,
-    /// `incumbent`, `tokenizer`, `models-0` and on are folders in Hugging Face's layout.
+    /// Files and folders by role: `data`, `validation`, `golden`, `prompts`, `curated` are JSONL files;
+    /// `base`, `model`, `incumbent`, `tokenizer`, `teacher`, `models-0` and on are folders in Hugging
+    /// Face's layout; `items` is a JSON array of what earlier attempts recorded.
     public var inputs: [String: String]
     /// What people call those inputs, by role: `package-section@3`.
     public var titles: [String: String]
@@ -71,13 +72,16 @@ public enum RankRequest: String, Codable, Sendable {
 
 /// What rank 0 tells its worker, a JSON line each.
 public enum RankEvent: Codable, Sendable, Equatable {
-    /// The gang stands: every rank is up and has loaded its inputs.
+    /// The gang stands: every rank is up and has loaded its inputs. An empty profile is that of work
+    /// whose results depend on no processor.
     case started(ranks: Int, numericProfile: String, stepsTotal: Int)
     /// Something other than a step moves: loading, tokenizing, examining. Keeps the watchdog quiet.
     case progress(phase: String, done: Int, total: Int)
     /// Nothing moved, but the process waits for somebody who may take long. Keeps the watchdog quiet.
     case alive
     case step(StepRecord)
+    /// A prompt was answered, or cannot be.
+    case item(ItemRecord)
     /// A number measured on held-out rows after `step` updates.
     case evaluation(step: Int, metric: String, value: Double, n: Int)
     /// A checkpoint is on disk, synchronised and hashed.

@@ -45,6 +45,9 @@ enum SpecificationLimits {
     static let conditions = 256
     static let maxTokens = 1...32_768
     static let promptBytes = 64 << 10
+
+    // Labelling.
+    static let concurrency = 1...1_024
 }
 
 /// The rule that names of models, datasets and tenants obey.

@@ -98,14 +98,16 @@ public enum JobReference: Hashable, Sendable {
 /// What an input is for; its `rawValue` is also its key in `RankPlan.inputs`.
 public enum InputRole: Hashable, Sendable, CaseIterable, RawRepresentable {
     /// JSONL files.
-    case data, validation, golden
+    case data, validation, golden, prompts, curated
     /// Folders in Hugging Face's layout.
-    case base, model, incumbent, tokenizer
+    case base, model, incumbent, tokenizer, teacher
     /// The model at this index of an exam's `models`.
     case other(Int)
 
     public static let allCases =
-        [data, validation, golden, base, model, incumbent, tokenizer]
+        [
+            data, validation, golden, prompts, curated, base, model, incumbent, tokenizer, teacher,
+        ]
         + (0..<SpecificationLimits.otherModels).map(other)
 
     private static let byName = Dictionary(
@@ -121,10 +123,13 @@ public enum InputRole: Hashable, Sendable, CaseIterable, RawRepresentable {
         case .data: "data"
         case .validation: "validation"
         case .golden: "golden"
+        case .prompts: "prompts"
+        case .curated: "curated"
         case .base: "base"
         case .model: "model"
         case .incumbent: "incumbent"
         case .tokenizer: "tokenizer"
+        case .teacher: "teacher"
         case .other(let index): "models-\(index)"
         }
     }

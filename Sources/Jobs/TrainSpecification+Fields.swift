@@ -15,8 +15,9 @@ extension TrainSpecification {
             field throws(InputError) in
             try Validation(field)
         }
-        (method, adapter) = try fields.value("method", default: (.sft, .full)) {
-            field throws(InputError) in
+        (method, adapter, distillation) = try fields.value(
+            "method", default: (.sft, .full, Distillation())
+        ) { field throws(InputError) in
             try Self.method(field)
         }
         schedule = try Schedule(try fields.required("schedule"))
@@ -53,18 +54,40 @@ extension TrainSpecification {
 
     private static func method(
         _ field: SpecificationField
-    ) throws(InputError) -> (Method, Adapter) {
+    ) throws(InputError) -> (Method, Adapter, Distillation) {
         // Settings of adapters that are not there yet are known by name, so that the sentence is about
         // the adapter and not about its settings.
-        let fields = try field.object("type", "adapter")
+        let fields = try field.object("type", "adapter", "mix", "curated")
         let method = try fields.required("type").choice(
-            of: Method.self, later: ["distill", "dpo", "kto", "orpo", "grpo"])
-        guard let adapter = fields["adapter"] else { return (method, .full) }
+            of: Method.self, later: ["dpo", "kto", "orpo", "grpo"])
+        let distillation = Distillation(
+            mix: try fields.number("mix", in: 0...1, default: 0.5),
+            curated: try fields["curated"]?.dataset())
+        if method != .distill, let stray = fields["mix"] ?? fields["curated"] {
+            throw stray.error(
+                "method \(method.rawValue) has no teacher",
+                remedy: "Take it out, or write `type: distill`.")
+        }
+        guard let adapter = fields["adapter"] else { return (method, .full, distillation) }
         if case .text = adapter.tree.value {
-            return (method, try adapter.choice(of: Adapter.self, later: ["lora"]))
+            return (method, try adapter.choice(of: Adapter.self, later: ["lora"]), distillation)
         }
         let type = try adapter.object("type", "rank", "alpha", "targets", "dropout")
-        return (method, try type.required("type").choice(of: Adapter.self, later: ["lora"]))
+        return (
+            method, try type.required("type").choice(of: Adapter.self, later: ["lora"]),
+            distillation
+        )
+    }
+
+    private var methodJSON: JSONValue {
+        var members: [String: JSONValue] = [
+            "type": .string(method.rawValue), "adapter": ["type": .string(adapter.rawValue)],
+        ]
+        if method == .distill {
+            members["mix"] = .number(distillation.mix)
+            members["curated"] = distillation.curated.map { .string($0.description) }
+        }
+        return .object(members)
     }
 
     var json: JSONValue {
@@ -72,9 +95,7 @@ extension TrainSpecification {
         members["model"] = model.json
         members["data"] = .string(data.description)
         members["validation"] = validation.json
-        members["method"] = [
-            "type": .string(method.rawValue), "adapter": ["type": .string(adapter.rawValue)],
-        ]
+        members["method"] = methodJSON
         members["schedule"] = schedule.json
         members["batch"] = batch.json
         members["precision"] = .string(precision.rawValue)

@@ -62,7 +62,21 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Method: String, Sendable, CaseIterable { case sft }
+    public enum Method: String, Sendable, CaseIterable { case sft, distill }
+
+    /// What method `distill` learns beside texts: what teachers thought of each token.
+    public struct Distillation: Sendable, Equatable {
+        /// How much of a taught token's loss is the teacher's distribution; the rest is the token's own.
+        public var mix: Double
+        /// More rows, of texts alone: people's corrections.
+        public var curated: DatasetReference?
+
+        public init(mix: Double = 0.5, curated: DatasetReference? = nil) {
+            self.mix = mix
+            self.curated = curated
+        }
+    }
+
     public enum Adapter: String, Sendable, CaseIterable { case full }
     public enum Precision: String, Sendable, CaseIterable { case fp32 }
     /// What becomes of a document longer than a row.
@@ -73,6 +87,7 @@ public struct TrainSpecification: Sendable, Equatable {
     public var data: DatasetReference
     public var validation: Validation
     public var method: Method
+    public var distillation = Distillation()
     public var adapter: Adapter
     public var schedule: Schedule
     public var batch: Batch
@@ -175,11 +190,13 @@ extension TrainSpecification {
         get {
             var datasets: [InputRole: DatasetReference] = [.data: data]
             if case .data(let held) = validation.source { datasets[.validation] = held }
+            datasets[.curated] = distillation.curated
             return datasets
         }
         set {
             if let data = newValue[.data] { self.data = data }
             if let held = newValue[.validation] { validation.source = .data(held) }
+            if let curated = newValue[.curated] { distillation.curated = curated }
         }
     }
 

@@ -2,13 +2,13 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// The connection of an attempt's process, rank 0 or the one that asks models, to its worker: events
-/// out, requests in, a JSON line each.
+/// A child's connection to its worker, rank 0's or that of a process that asks models: events out, requests
+/// in, a JSON line each.
 @safe package final class WorkerLink: Sendable {
     /// The worker closed its end: it died, or gave this attempt up.
     package struct Lost: Error, CustomStringConvertible {
         package let description =
-            "The worker's socket closed. The gang ends; the job resumes from its last checkpoint."
+            "The worker's socket closed. The work ends here; the job resumes where it was recorded last."
     }
 
     private let descriptor: Int32

@@ -89,6 +89,8 @@ public import Tensors
     }
 
     /// As `lossSum`, and writes `scale` × its gradient over all parameters to `gradient`.
+    ///
+    /// Where the row has a teacher's word and a mix, the loss is of both.
     public func lossSum(
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
     ) -> Double {
@@ -105,11 +107,18 @@ public import Tensors
         }
         let targets = selected.map { row.targets[Int($0)] }
         let u = selected.map { scale * row.weights[Int($0)] }
+        let teacher = row.teacher?.rows(selected.lazy.map { Int($0) })
         let output = forward(row, selected: selected)
         var scores: [Double] = []
         stack.head(output) { rows, normed, logits in
-            scores += operations.logProbabilities(
-                logits, targets: Array(targets[rows]), u: Array(u[rows]))
+            if let teacher, row.mix > 0 {
+                scores += operations.distillScores(
+                    logits, targets: Array(targets[rows]), teacher: teacher.rows(rows),
+                    mix: row.mix, u: Array(u[rows]))
+            } else {
+                scores += operations.logProbabilities(
+                    logits, targets: Array(targets[rows]), u: Array(u[rows]))
+            }
             operations.linearInputGradient(
                 own.normed.rows(rows), logits, weight: weights.head, adding: false)
             operations.linearWeightGradient(gradient.head, logits, normed, adding: true)

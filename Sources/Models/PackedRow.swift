@@ -1,3 +1,5 @@
+public import Tensors
+
 /// Documents laid end to end: the unit of one forward and backward pass.
 ///
 /// Attention, positions and labels never cross from one document into the next.
@@ -10,6 +12,10 @@ public struct PackedRow: Sendable, Equatable {
     public var targets: [Int32]
     /// The loss weight of each position, T of them; 0 on every document's last position.
     public var weights: [Float]
+    /// What a teacher said of each position, T of them; nil: nothing of any.
+    public var teacher: TeacherRows?
+    /// How much of a taught position's loss is the teacher's; the rest is the target's.
+    public var mix: Float = 0
 
     public init(tokens: [Int32], documentStarts: [Int32], targets: [Int32], weights: [Float]) {
         self.tokens = tokens

@@ -1,4 +1,4 @@
-import FlywheelCore
+public import FlywheelCore
 public import Foundation
 public import Jobs
 public import Postgres
@@ -71,10 +71,11 @@ extension PostgresJobStore {
     }
 
     public func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws {
+        // None: what is done depends on no processor, and any may go on with it.
+        let profile = numericProfile.isEmpty ? nil : numericProfile
         try await write(
             lease,
-            "SELECT flywheel.started(\(lease.job), \(lease.fence), \(numericProfile), \(stepsTotal))"
-        )
+            "SELECT flywheel.started(\(lease.job), \(lease.fence), \(profile), \(stepsTotal))")
     }
 
     public func record(_ steps: [StepRecord], for lease: Lease) async throws {
@@ -119,6 +120,25 @@ extension PostgresJobStore {
         let printable = JSONValue.storable(text)
         try await write(
             lease, "SELECT flywheel.record_log(\(lease.job), \(lease.fence), \(printable))")
+    }
+
+    public func record(_ items: [ItemRecord], for lease: Lease) async throws {
+        guard !items.isEmpty else { return }
+        try await write(
+            lease,
+            "SELECT flywheel.record_items(\(lease.job), \(lease.fence), \(try json(items)))")
+    }
+
+    public func items(of lease: Lease) async throws -> [ItemRecord] {
+        let items: [ItemRecord]? = try await decode(
+            "SELECT flywheel.items_of(\(lease.job), \(lease.fence))")
+        guard let items else { throw LeaseLoss.fenced(lease) }
+        return items
+    }
+
+    public func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws {
+        try await write(
+            lease, "SELECT flywheel.lend_key(\(lease.job), \(lease.fence), \(hash.hex), \(hint))")
     }
 
     public func finish(_ lease: Lease, outcome: Outcome) async throws -> JobState {

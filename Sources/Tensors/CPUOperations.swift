@@ -99,6 +99,23 @@ public final class CPUOperations: Operations {
         return result
     }
 
+    public func distillScores(
+        _ logits: Tensor, targets: [Int32], teacher: TeacherRows, mix: Float, u: [Float]?
+    ) -> [Double] {
+        precondition(targets.count == logits.rows && (u?.count ?? logits.rows) == logits.rows)
+        precondition(teacher.count == logits.rows)
+        precondition(teacher.tokens.allSatisfy { $0 >= 0 && $0 < logits.columns })
+        var result = [Double](repeating: 0, count: logits.rows)
+        let weights = u ?? []
+        unsafe weights.withUnsafeBufferPointer { weights in
+            unsafe head_distill_RV(
+                &result, logits.values, logits.stride, targets,
+                u == nil ? nil : weights.baseAddress, teacher.starts, teacher.tokens,
+                teacher.logProbabilities, mix, logits.rows, logits.columns)
+        }
+        return result
+    }
+
     public func argmax(_ x: Tensor) -> [Int32] {
         (0..<x.rows).map { unsafe argmax_V(x.row($0).baseAddress, x.columns) }
     }

@@ -51,6 +51,16 @@ public protocol Operations: AnyObject {
     /// With `u`, by u · (softmax − onehot), the gradient of −Σ u log p. A target outside the
     /// vocabulary gives 0.
     func logProbabilities(_ logits: Tensor, targets: [Int32], u: [Float]?) -> [Double]
+
+    /// For each row, less `mix` times the forward KL of what a teacher said of it and 1 − `mix` times
+    /// the target's negative log-probability, alone where the teacher said nothing; overwrites the
+    /// logits.
+    ///
+    /// With `u`, by the gradient of −Σ u score. The tail of the teacher's distribution counts as one
+    /// event (`head_distill_RV`).
+    func distillScores(
+        _ logits: Tensor, targets: [Int32], teacher: TeacherRows, mix: Float, u: [Float]?
+    ) -> [Double]
     /// The column of each row's largest element, the lowest among equals.
     func argmax(_ x: Tensor) -> [Int32]
     /// x = softmax(scale · x), row by row.
@@ -93,5 +103,40 @@ public struct ProjectedHeads {
     /// The rows `range` of all three.
     public func rows(_ range: Range<Int>) -> Self {
         Self(queries: queries.rows(range), keys: keys.rows(range), values: values.rows(range))
+    }
+}
+
+/// What a teacher said of some rows: for each its most probable tokens, with their log-probabilities.
+public struct TeacherRows: Sendable, Equatable {
+    /// A row has at most so many tokens.
+    public static let topMax = 64
+
+    /// Where each row's tokens begin, and the end of the last.
+    public private(set) var starts: [Int32] = [0]
+    public private(set) var tokens: [Int32] = []
+    /// Natural, of the whole vocabulary, each 0 or less.
+    public private(set) var logProbabilities: [Float] = []
+
+    public init() {}
+
+    public var count: Int { starts.count - 1 }
+
+    /// Adds a row; one without tokens has no teacher.
+    public mutating func append(tokens: [Int32], logProbabilities: [Float]) {
+        precondition(tokens.count == logProbabilities.count && tokens.count <= Self.topMax)
+        self.tokens += tokens
+        self.logProbabilities += logProbabilities
+        starts.append(Int32(self.tokens.count))
+    }
+
+    /// The rows `indices`, in their order.
+    public func rows(_ indices: some Sequence<Int>) -> Self {
+        var rows = Self()
+        for index in indices {
+            let range = Int(starts[index])..<Int(starts[index + 1])
+            rows.append(
+                tokens: Array(tokens[range]), logProbabilities: Array(logProbabilities[range]))
+        }
+        return rows
     }
 }

@@ -1,5 +1,6 @@
 public import Datasets
 public import Models
+import Tensors
 
 /// What becomes of a document longer than a row.
 ///
@@ -74,8 +75,10 @@ extension TokenizedDocument {
         var copy = self
         copy.tokens = Array(tokens[range])
         copy.weights = Array(weights[range])
+        if !teacher.isEmpty { copy.teacher = Array(teacher[range]) }
         // What was learned here stands at the end of the piece before.
         if !copy.weights.isEmpty { copy.weights[0] = 0 }
+        if !copy.teacher.isEmpty { copy.teacher[0] = nil }
         return copy
     }
 }
@@ -150,15 +153,33 @@ extension PackedRow {
     ///
     /// Each position predicts the next token of its document; the last
     /// position of a document predicts nothing.
-    public init(_ documents: some Sequence<TokenizedDocument>) {
+    ///
+    /// - Parameter mix: how much of a taught position's loss is the teacher's.
+    public init(_ documents: some Sequence<TokenizedDocument>, mix: Float = 0) {
         self.init(tokens: [], documentStarts: [], targets: [], weights: [])
+        var taught = TeacherRows()
+        self.mix = mix
+        defer { if mix > 0 { teacher = taught } }
         for document in documents {
+            if mix > 0 { taught.append(document) }
             documentStarts.append(Int32(tokens.count))
             tokens += document.tokens
             targets += document.tokens.dropFirst()
             targets.append(document.tokens.last ?? 0)
             weights += document.weights.dropFirst()
             weights.append(0)
+        }
+    }
+}
+
+extension TeacherRows {
+    /// What was said of each position of `document`: of the token after it.
+    fileprivate mutating func append(_ document: TokenizedDocument) {
+        for place in document.tokens.indices {
+            let next = place + 1
+            let taught = next < document.teacher.count ? document.teacher[next] : nil
+            append(
+                tokens: taught?.tokens ?? [], logProbabilities: taught?.logProbabilities ?? [])
         }
     }
 }

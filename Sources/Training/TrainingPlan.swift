@@ -54,6 +54,8 @@ public struct TrainingPlan: Sendable {
     }
 
     public let batch: Batch
+    /// How much of a taught position's loss is the teacher's; 0 learns the tokens alone.
+    public let mix: Float
     public let documents: [TokenizedDocument]
     public let report: PackingReport
     public let steps: [Step]
@@ -64,7 +66,8 @@ public struct TrainingPlan: Sendable {
     /// Throws `InputError` where nothing, or in some step nothing, would
     /// be learned.
     public init(
-        _ documents: [TokenizedDocument], batch: Batch, overlong: Overlong, length: Length
+        _ documents: [TokenizedDocument], batch: Batch, overlong: Overlong, length: Length,
+        mix: Float = 0
     ) throws(InputError) {
         try batch.validate()
         let fitted = FittedDocuments(
@@ -83,6 +86,7 @@ public struct TrainingPlan: Sendable {
             while layout.steps.count < count { try layout.addEpoch(stepsMax: count) }
         }
         self.batch = batch
+        self.mix = mix
         self.documents = fitted.documents
         report = fitted.report
         steps = layout.steps
@@ -97,7 +101,7 @@ public struct TrainingPlan: Sendable {
 
     /// Row `index` of `epoch`.
     public func row(_ index: Int, epoch: Int) -> PackedRow {
-        PackedRow(epochs[epoch].row(index).lazy.map { documents[Int($0)] })
+        PackedRow(epochs[epoch].row(index).lazy.map { documents[Int($0)] }, mix: mix)
     }
 
     /// The indices of the documents in that row, into `documents`.

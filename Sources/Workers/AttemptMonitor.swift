@@ -47,7 +47,7 @@ package struct AttemptMonitor: Sendable {
         case .left: say(.left, at: now)
         case .failed(let reason, let isInput):
             say(.failed(isInput ? .input : .failure, reason: reason), at: now)
-        case .started, .progress, .alive, .evaluation, .checkpoint: break
+        case .started, .progress, .alive, .evaluation, .checkpoint, .item: break
         }
     }
 

@@ -29,7 +29,7 @@ final class AttemptRecorder: Sendable {
     }
 
     /// Whether the ranks should wait for the store.
-    var isFull: Bool { state.withLock { $0.queue.count >= RecordQueue.countMax } }
+    var isFull: Bool { state.withLock(\.queue.isFull) }
 
     func add(_ write: RecordQueue.Write) {
         state.withLock { $0.queue.add(write, at: .now) }
@@ -70,6 +70,8 @@ final class AttemptRecorder: Sendable {
             try await store.record(phase: phase, done: done, total: total, for: lease)
         case .steps(let steps):
             try await store.record(steps, for: lease)
+        case .items(let items):
+            try await store.record(items, for: lease)
         case .metric(let name, let value, let n, let step):
             try await store.record(metric: name, value: value, n: n, step: step, for: lease)
         case .checkpoint(let checkpoint):

@@ -78,7 +78,10 @@ struct AttemptRunner: Sendable {
             return try await group.next() ?? nil
         }
         if inbox.isRevoked { throw LeaseLoss.fenced(lease) }
-        guard let inputs, !inbox.isInterrupted else { return nil }
+        guard var inputs, !inbox.isInterrupted else { return nil }
+        if assignment.kind == JobKind.distill.rawValue {
+            inputs.paths["items"] = try await writeItems()
+        }
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,
             threads: assignment.slotsPerRank, jobFolder: folder,
@@ -89,6 +92,14 @@ struct AttemptRunner: Sendable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try encoder.encode(plan).write(to: URL(fileURLWithPath: planPath), options: .atomic)
         return plan
+    }
+
+    /// What earlier attempts recorded of the job's prompts, in a file.
+    private func writeItems() async throws -> String {
+        let items = try await patience.callAgain("items") { try await store.items(of: lease) }
+        let path = folders.attempt(lease) + "/items.json"
+        try JSONEncoder().encode(items).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return path
     }
 
     private var planPath: String { folders.attempt(lease) + "/plan.json" }
@@ -137,7 +148,7 @@ struct AttemptRunner: Sendable {
     }
 
     private func launch(_ stage: AttemptStage) async throws -> ChildProcess {
-        let command = try command(of: stage)
+        let command = try await command(of: stage)
         try trust.check(lease)
         let child = try await ChildProcess.start(command)
         guard trust.guardProcesses(processes, of: lease.fence) else {
@@ -148,10 +159,8 @@ struct AttemptRunner: Sendable {
         return child
     }
 
-    private func command(of stage: AttemptStage) throws -> ChildProcess.Command {
-        let ours = ProcessInfo.processInfo.environment
-        let folder = folders.attempt(lease)
-        let (output, errors) = (outputPath(stage), errorsPath(stage))
+    private func command(of stage: AttemptStage) async throws -> ChildProcess.Command {
+        let own = ProcessInfo.processInfo.environment
         switch stage {
         case .ranks:
             let launch = RankLaunch(
@@ -159,28 +168,54 @@ struct AttemptRunner: Sendable {
                 ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
                 sharedMemory: folders.sharedMemory(lease), mark: mark.value,
                 extra: configuration.rankEnvironment)
-            return ChildProcess.Command(
-                launch.arguments, environment: launch.environment(from: ours), folder: folder,
-                output: output, errors: errors)
-        case .asking:
-            guard !configuration.askingProgram.isEmpty else {
-                throw InputError(
-                    "this worker was given no program that asks models",
-                    remedy: "Run the job on a worker of `flywheel worker`.")
+            return command(stage, launch.arguments, launch.environment(from: own))
+        case .labelling:
+            let launch = try await askingLaunch(configuration.labelProgram)
+            return command(stage, launch.arguments, launch.environment(from: own))
+        case .judging:
+            // What was asked before is in the database, for all jobs: this one looks there.
+            let launch = try await askingLaunch(configuration.judgeProgram)
+            let database = own.filter {
+                $0.key.hasPrefix("PG")
+                    || ["FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME"].contains($0.key)
             }
-            // This program itself: it needs the database and the gateway as this process does.
-            return ChildProcess.Command(
-                configuration.askingProgram + [planPath],
-                environment: ours.merging([AttemptMark.variable: mark.value]) { _, mark in mark },
-                folder: folder, output: output, errors: errors)
+            return command(
+                stage, launch.arguments,
+                launch.environment(from: own).merging(database) { given, _ in given })
         }
     }
 
-    func outputPath(_ stage: AttemptStage) -> String {
-        folders.attempt(lease) + (stage == .ranks ? "/output.log" : "/asking.log")
+    /// One process that asks models, with a key of the gateway's that ends with the attempt.
+    private func askingLaunch(_ program: [String]) async throws -> LabelLaunch {
+        guard !program.isEmpty else {
+            throw InputError(
+                "this worker has no program to ask upstreams with",
+                remedy: "Update the worker, and submit the job again.")
+        }
+        let secret = GatewaySecret()
+        try await patience.callAgain("lend a key") {
+            try await store.lendKey(secret.hash, hint: secret.hint, for: lease)
+        }
+        return LabelLaunch(
+            program: program, plan: planPath, temporary: folders.temporary(lease),
+            mark: mark.value, gateway: configuration.gateway, key: secret.text,
+            extra: configuration.rankEnvironment)
     }
-    func errorsPath(_ stage: AttemptStage) -> String {
-        folders.attempt(lease) + (stage == .ranks ? "/errors.log" : "/asking-errors.log")
+
+    private func command(
+        _ stage: AttemptStage, _ arguments: [String], _ environment: [String: String]
+    ) -> ChildProcess.Command {
+        ChildProcess.Command(
+            arguments, environment: environment, folder: folders.attempt(lease),
+            output: outputPath(stage), errors: errorsPath(stage))
+    }
+
+    func outputPath(_ stage: AttemptStage) -> String { "\(logs(stage))output.log" }
+    func errorsPath(_ stage: AttemptStage) -> String { "\(logs(stage))errors.log" }
+
+    /// Each stage has its own.
+    private func logs(_ stage: AttemptStage) -> String {
+        folders.attempt(lease) + (stage == .judging ? "/judging-" : "/")
     }
 
     /// Commits the ending, which may be asked for again if the answer is lost.

@@ -105,6 +105,7 @@ struct AttemptSupervision: Sendable {
         case .progress(let phase, let done, let total):
             recorder.add(.progress(phase: phase, done: done, total: total))
         case .step(let step): recorder.add(.steps([step]))
+        case .item(let item): recorder.add(.items([item]))
         case .evaluation(let step, let metric, let value, let n):
             recorder.add(.metric(name: metric, value: value, n: n, step: step))
         case .checkpoint(let checkpoint): recorder.add(.checkpoint(checkpoint))

@@ -51,16 +51,24 @@ package struct RankLaunch: Sendable {
 
     /// The whole environment; `ours` is this process's own, of which a few names are taken over.
     package func environment(from ours: [String: String]) -> [String: String] {
+        var environment = ScrubbedEnvironment.of(ours, temporary: temporary)
+        environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+        environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        environment.merge(extra) { _, configured in configured }
+        environment[AttemptMark.variable] = mark
+        return environment
+    }
+}
+
+/// What every child is given of a worker's environment.
+enum ScrubbedEnvironment {
+    static func of(_ ours: [String: String], temporary: String) -> [String: String] {
         let passed = ["LD_LIBRARY_PATH", "LANG", "TZ"]
         var environment = ours.filter { passed.contains($0.key) }
         environment["PATH"] = ours["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         environment["HOME"] = ours["HOME"] ?? temporary
         environment["LANG"] = environment["LANG"] ?? "C.UTF-8"
         environment["TMPDIR"] = temporary
-        environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-        environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-        environment.merge(extra) { _, configured in configured }
-        environment[AttemptMark.variable] = mark
         return environment
     }
 }

@@ -6,6 +6,7 @@ package struct RecordQueue: Sendable {
         case started(numericProfile: String, stepsTotal: Int)
         case progress(phase: String, done: Int, total: Int)
         case steps([StepRecord])
+        case items([ItemRecord])
         case metric(name: String, value: Double, n: Int, step: Int)
         case checkpoint(CheckpointRecord)
         case log(String)
@@ -15,6 +16,8 @@ package struct RecordQueue: Sendable {
     package static let stepPause: Duration = .milliseconds(500)
     /// Beyond this the ranks wait.
     package static let countMax = 4096
+    /// Answers are paid for, so few may wait: whoever asks for more waits with them.
+    package static let itemsMax = 64
 
     private var writes: [Write] = []
     private var first = 0
@@ -25,6 +28,9 @@ package struct RecordQueue: Sendable {
     package init() {}
 
     package var count: Int { writes.count - first }
+    package var isFull: Bool {
+        count >= Self.countMax || writes[first...].contains { $0.items.count >= Self.itemsMax }
+    }
     package var isFinished: Bool { isClosed && count == 0 }
 
     package mutating func add(_ write: Write, at now: ContinuousClock.Instant) {
@@ -38,6 +44,13 @@ package struct RecordQueue: Sendable {
                 return
             }
             if count == 0 { stepsSince = now }
+        }
+        if case .items(let more) = write, count > 0,
+            case .items(let items) = writes[writes.count - 1],
+            items.count + more.count <= Self.itemsMax
+        {
+            writes[writes.count - 1] = .items(items + more)
+            return
         }
         // Only the newest progress is worth a write.
         if case .progress = write, count > 0, case .progress = writes[writes.count - 1] {
@@ -76,4 +89,8 @@ package struct RecordQueue: Sendable {
         if count > 0, case .steps = writes[first] { stepsSince = now }
         return write
     }
+}
+
+extension RecordQueue.Write {
+    fileprivate var items: [ItemRecord] { if case .items(let items) = self { items } else { [] } }
 }

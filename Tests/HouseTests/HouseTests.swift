@@ -37,7 +37,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         let floors = [
             ["FlywheelCLI", "FlywheelRank"],
             ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
-            ["Stores", "CollectivesMPI"], ["Training", "Evaluation"], ["Tasks"],
+            ["Stores", "CollectivesMPI"], ["Training", "Evaluation", "Distillation"], ["Tasks"],
             ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],
             ["Artifacts", "Collectives", "Graders", "Tensors", "EmbeddedPostgres", "Postgres"],

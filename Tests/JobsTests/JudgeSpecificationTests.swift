@@ -40,7 +40,7 @@ import Testing
         }
         #expect(job.judge == Judge(upstream: "frontier", model: "gpt-5", prompt: .pairwise))
         #expect(job.judge.title == "frontier/gpt-5" && job.judge.mode == .pairwise)
-        #expect(try Self.parse(Self.measured).stages == [.asking])
+        #expect(try Self.parse(Self.measured).stages == [.judging])
     }
 
     @Test func `a judge among the graders has a metric and a floor, and asks after the ranks`()
@@ -55,7 +55,7 @@ import Testing
         #expect(judge.floor == JudgeFloor(kappa: 0.5, accuracy: 0.7, days: 7))
         #expect(judge.judge.title == "teacher@2" && judge.judge.temperature == 0)
         #expect(judge.judge.prompt.form == .rating(RatingScale(low: 1, high: 5, pass: 4)))
-        #expect(try Self.parse(Self.exam).stages == [.ranks, .asking])
+        #expect(try Self.parse(Self.exam).stages == [.ranks, .judging])
     }
 
     @Test func `where a judge marks alone, a gate is about its metric`() throws {

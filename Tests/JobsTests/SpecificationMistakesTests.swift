@@ -35,8 +35,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "kind: train", "kind: trian", line: 1, field: "kind", says: "Did you mean `train`?"),
         Mistake("kind: train\n", "", line: 1, field: "kind", says: "`kind` is missing"),
         Mistake(
-            "kind: train", "kind: distill", line: 1, field: "kind",
-            says: "kind: distill is not available in this version"),
+            "kind: train", "kind: report", line: 1, field: "kind",
+            says: "`report` is none of `train`, `evaluate`, `distill`"),
         Mistake(
             "support-intent-3", "Support Intent", line: 2, field: "name", says: "is not a name"),
         Mistake(

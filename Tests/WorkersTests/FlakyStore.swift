@@ -1,3 +1,4 @@
+import FlywheelCore
 import Foundation
 import Jobs
 import Stores
@@ -68,6 +69,15 @@ final class FlakyStore: JobStore {
     }
     func ended(among jobs: [JobID]) async throws -> [JobID] {
         try await through { try await store.ended(among: jobs) }
+    }
+    func record(_ items: [ItemRecord], for lease: Lease) async throws {
+        try await through { try await store.record(items, for: lease) }
+    }
+    func items(of lease: Lease) async throws -> [ItemRecord] {
+        try await through { try await store.items(of: lease) }
+    }
+    func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws {
+        try await through { try await store.lendKey(hash, hint: hint, for: lease) }
     }
     func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool {
         try await through { try await store.memberReady(lease, worker: worker) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import FlywheelCore
 import Foundation
 import Stores
+import Workers
 
 struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,25 +27,15 @@ struct KeysCommand: ParsableCommand {
                         ?? "Nothing was created.")
             }
             let scopes = scope.isEmpty ? known : scope
-            let secret = Self.secret()
+            let secret = GatewaySecret()
             try await database.book.addKey(
-                named: name, hash: Digest(of: secret), hint: String(secret.prefix(7)),
-                scopes: scopes)
-            output.print(["name": .string(name), "key": .string(secret)]) {
-                Swift.print(secret)
+                named: name, hash: secret.hash, hint: secret.hint, scopes: scopes)
+            output.print(["name": .string(name), "key": .string(secret.text)]) {
+                Swift.print(secret.text)
                 if Terminal.output.isInteractive {
                     Terminal.note("Keep it: it is not shown again.")
                 }
             }
-        }
-
-        /// `fw-` and 256 bits of chance, in the letters of base64url.
-        private static func secret() -> String {
-            var numbers = SystemRandomNumberGenerator()
-            let bytes = (0..<32).map { _ in UInt8.random(in: 0 ... .max, using: &numbers) }
-            return "fw-"
-                + Data(bytes).base64EncodedString().replacing("+", with: "-")
-                .replacing("/", with: "_").replacing("=", with: "")
         }
     }
 

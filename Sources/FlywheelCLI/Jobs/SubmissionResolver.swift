@@ -42,6 +42,9 @@ struct SubmissionResolver {
             for (role, reference) in document.specification.models {
                 try await resolve(reference, as: role, of: document, into: &resolved, before: all)
             }
+            if case .distill(let distill) = resolved.specification {
+                try await resolveTeacher(of: distill, document, into: &resolved)
+            }
             if case .evaluate(let exam) = resolved.specification {
                 try await resolveIncumbent(of: exam, document, into: &resolved)
                 try checkModelsDiffer(document, resolved)
@@ -125,7 +128,8 @@ struct SubmissionResolver {
         _ shape: DatasetRow.Shape?, of title: String, as role: InputRole, at field: String,
         in document: SpecificationDocument
     ) throws {
-        guard role != .golden, let shape, !shape.isLearnable else { return }
+        // Whatever a row answers or does not, a teacher can be asked its question.
+        guard role != .golden, role != .prompts, let shape, !shape.isLearnable else { return }
         let learnable = DatasetRow.Shape.allCases.filter(\.isLearnable).map(\.rawValue)
         throw document.error(
             at: field,
@@ -159,17 +163,18 @@ struct SubmissionResolver {
             switch role {
             case .base: "model.base"
             case .tokenizer: "model.new.tokenizer"
+            case .teacher: "teacher.model"
             case .other: "models"
             default: role.rawValue
             }
         if case .folder(let path) = reference {
-            guard role == .base || role == .tokenizer else {
+            guard [.base, .tokenizer, .teacher].contains(role) else {
                 throw document.error(
                     at: field, "an examination is of models of the registry, not of a folder",
                     remedy: "`flywheel models import \(path) --name NAME` adds it.")
             }
             do {
-                let files = try ModelFolder(path).add(to: artifacts, isModel: role == .base)
+                let files = try ModelFolder(path).add(to: artifacts, isModel: role != .tokenizer)
                 resolved.specification.envelope.resolved[role] = .folder(files: files)
             } catch let error as InputError {
                 throw document.error(at: field, error.description, remedy: "")

@@ -5,6 +5,7 @@ import Graders
 import Jobs
 import Labelling
 import Stores
+import Workers
 
 /// Asks judges through the gateway, and never the same thing twice.
 struct JudgeDesk {
@@ -66,7 +67,7 @@ struct JudgeDesk {
         var configuration = GatewayClient.Configuration(
             gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
             task: "flywheel.judge", scope: "judge \(desk.job)")
-        configuration.key = variables["FLYWHEEL_GATEWAY_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+        configuration.key = variables[LabelLaunch.keyVariable]
         let byDigest = Dictionary(uniqueKeysWithValues: calls.map { ($0.digest.hex, $0) })
         let (desk, book) = (desk, book)
         var counts = counts

@@ -1,4 +1,6 @@
 import Artifacts
+import Datasets
+import Distillation
 import FlywheelCore
 import Jobs
 import Models
@@ -43,6 +45,8 @@ extension ArtifactInputs: ResultTaker {
         of assignment: Assignment, result: JSONValue, attemptFolder: String
     ) async throws -> Outcome {
         switch try JobSpecification(json: assignment.specification) {
+        case .distill(let distill):
+            return try labels(distill, result, attemptFolder)
         case .train(let train):
             let folder = try ModelFolder("\(attemptFolder)/\(result["folder"]?.string ?? "model")")
             let files = try folder.add(to: artifacts, isModel: true)
@@ -75,6 +79,33 @@ extension ArtifactInputs: ResultTaker {
                 ]))
         case .judge: return Outcome(result: result)
         }
+    }
+}
+
+extension ArtifactInputs {
+    /// The rows that a teacher's answers became, as a dataset.
+    private func labels(
+        _ distill: DistillSpecification, _ result: JSONValue, _ attemptFolder: String
+    ) throws -> Outcome {
+        let path = "\(attemptFolder)/\(LabelSheet.fileName)"
+        let rows = try DatasetFile.rows(at: path)
+        let (digest, bytes) = try artifacts.add(file: path)
+        guard case .dataset(let prompts, _)? = distill.envelope.resolved[.prompts] else {
+            throw InputError(field: "prompts", "the specification does not say which rows they are")
+        }
+        var terms: String?
+        if case .upstream(_, _, let said) = distill.teacher { terms = said }
+        let card = try JSONValue(encoding: DatasetCard(of: rows)).merging([
+            "teacher": .string(distill.teacher.description),
+            "terms": terms.map { .string($0) } ?? .null, "prompts": .string(prompts.hex),
+            "labelling": result,
+        ])
+        return Outcome(
+            result: result.merging(["digest": .string(digest.hex)]),
+            dataset: .init(
+                digest: digest, shape: rows[0].content.shape.rawValue, rows: rows.count,
+                bytes: Int64(bytes), card: card, promptsDigest: prompts,
+                teacher: distill.teacher.description, terms: terms))
     }
 }
 

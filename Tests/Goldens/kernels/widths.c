@@ -87,6 +87,16 @@ static void head(void) {
     head_logp_RV(logp, logits, V, target, u, R, V);
     show("head_logp_RV", logp, sizeof logp);
     show("head_logp_RV gradient", logits, R * V * 4);
+    float *z = numbers(R * V), logq[R * 3];
+    int32_t first[R + 1], top[R * 3];
+    for (int r = 0; r <= R; r++) first[r] = 3 * r;
+    for (int k = 0; k < R * 3; k++) {
+        top[k] = k * 17 % V;
+        logq[k] = -1.5f - 0.01f * (float)k;
+    }
+    head_distill_RV(logp, z, V, target, u, first, top, logq, 0.5f, R, V);
+    show("head_distill_RV", logp, sizeof logp);
+    show("head_distill_RV gradient", z, R * V * 4);
     const int32_t best = argmax_V(logits, V);
     show("argmax_V", &best, 4);
     softmax_V(logits, 1.5f, V);

@@ -5,10 +5,10 @@ import Jobs
 import Labelling
 import Postgres
 
-/// The part of an attempt that asks models: started by a worker, never by a person.
-struct AttemptCommand: DatabaseCommand {
+/// What a worker starts for the part of an attempt that asks judges.
+struct JudgeCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
-        commandName: "attempt", abstract: "Ask models for an attempt, as its worker says.",
+        commandName: "judge", abstract: "Ask judges for a job; a worker starts it.",
         shouldDisplay: false)
 
     @Argument(help: "The plan that the worker has written.")
@@ -41,9 +41,9 @@ struct AttemptCommand: DatabaseCommand {
         case .evaluate(let specification):
             try await ExamJudging(specification: specification, desk: desk, database: database)
                 .run()
-        case .train:
+        case .train, .distill:
             throw InputError(
-                field: "kind", "training asks no model",
+                field: "kind", "a job of this kind asks no judge",
                 remedy: "The worker and this program are of different versions: install one.")
         }
     }
