@@ -72,10 +72,12 @@ extension PostgresJobStore {
 
     public func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws {
         // None: what is done depends on no processor, and any may go on with it.
-        let profile = numericProfile.isEmpty ? nil : numericProfile
         try await write(
             lease,
-            "SELECT flywheel.started(\(lease.job), \(lease.fence), \(profile), \(stepsTotal))")
+            """
+            SELECT flywheel.started(
+                \(lease.job), \(lease.fence), nullif(\(numericProfile), ''), \(stepsTotal))
+            """)
     }
 
     public func record(_ steps: [StepRecord], for lease: Lease) async throws {
