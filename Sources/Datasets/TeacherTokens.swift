@@ -97,7 +97,7 @@ extension TeacherTokens {
 }
 
 extension TeacherTokens.Choice {
-    /// `{"token", "logprob", "bytes"}`
+    /// Reads `{"token", "logprob", "bytes"}`.
     fileprivate init?(openAI json: JSONValue) {
         guard let text = json["token"]?.string, let number = json["logprob"]?.number,
             !number.isNaN

@@ -64,7 +64,14 @@ struct DistillJob {
             let asked = Array(positions[start..<min(start + round, positions.count)])
             let mine = stride(from: gang.world.rank, to: asked.count, by: gang.world.ranks)
                 .map { asked[$0] }
-            let answered = try gang.together { try teacher.answer(mine, of: sheet) }
+            let answered = try gang.together {
+                try teacher.answer(mine, of: sheet) {
+                    try? gang.report(
+                        .progress(
+                            phase: "asking \(specification.teacher)", done: sheet.records.count,
+                            total: sheet.prompts.count))
+                }
+            }
             let gathered = try gang.world.gather(Array(try JSONEncoder().encode(answered)))
             // Everybody keeps the sheet, so that everybody knows when the gate stops the job.
             let all = try gang.world.broadcast(
@@ -118,14 +125,24 @@ private struct Teacher {
         self.sampling = sampling
     }
 
-    func answer(_ positions: [Int], of sheet: LabelSheet) throws -> [ItemRecord] {
+    /// - Parameter beat: called every few seconds, so that the worker hears of long answers.
+    func answer(
+        _ positions: [Int], of sheet: LabelSheet, beat: () -> Void
+    ) throws -> [ItemRecord] {
+        var told = ContinuousClock.now
         let prompts = try positions.map { position in
             Prompt(
                 try TokenizedDocument.prompt(
                     of: sheet.prompts[position - 1], tokenizer: tokenizer, template: template),
                 key: UInt64(position))
         }
-        let answers = try generator.generate(prompts, sampling: sampling, tokenizer: tokenizer)
+        let answers = try withoutActuallyEscaping(beat) { beat in
+            try generator.generate(prompts, sampling: sampling, tokenizer: tokenizer) { _, _, _ in
+                guard ContinuousClock.now - told > .seconds(2) else { return }
+                told = .now
+                beat()
+            }
+        }
         return zip(positions, zip(prompts, answers)).map { position, pair in
             let completion = pair.1[0]
             let message = ChatMessage(

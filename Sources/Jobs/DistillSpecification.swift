@@ -82,7 +82,7 @@ public struct DistillSpecification: Sendable, Equatable {
 }
 
 extension DistillSpecification.Teacher: CustomStringConvertible {
-    /// `frontier/gpt-5`, `teacher@2`
+    /// As callers of the gateway write it, `frontier/gpt-5`, or as the registry does: `teacher@2`.
     public var description: String {
         switch self {
         case .upstream(let upstream, let model, _): "\(upstream)/\(model)"
@@ -183,7 +183,7 @@ extension DistillSpecification {
 }
 
 extension DistillSpecification.Teacher {
-    /// `{upstream: frontier, model: gpt-5}`, or `{model: teacher@2}` for one of ours.
+    /// Reads `{upstream: frontier, model: gpt-5}`, or `{model: teacher@2}` for one of ours.
     init(_ field: SpecificationField) throws(InputError) {
         // The terms are looked up at submission, and read back by whoever runs the job.
         let fields = try FieldReader(field, known: ["upstream", "model"], ours: ["terms"])

@@ -13,6 +13,8 @@ import Synchronization
 
     private let descriptor: Int32
     private let heard = Mutex<RankRequest?>(nil)
+    /// Lines of several tasks must not run into each other.
+    private let sending = Mutex(())
 
     package init(to path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -41,10 +43,14 @@ import Synchronization
     package func send(_ event: RankEvent) throws {
         var line = Array(try JSONEncoder().encode(event))
         line.append(UInt8(ascii: "\n"))
+        try sending.withLock { _ in try write(line) }
+    }
+
+    private func write(_ line: [UInt8]) throws {
         var rest = line[...]
         while !rest.isEmpty {
             let sent = unsafe rest.withUnsafeBytes {
-                unsafe write(descriptor, $0.baseAddress, $0.count)
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
             }
             if sent < 0, errno == EINTR { continue }
             guard sent > 0 else { throw Lost() }

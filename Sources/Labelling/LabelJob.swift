@@ -64,8 +64,12 @@ public struct LabelJob {
             sheet.note(record)
             try link.send(.item(record))
         }
+        // An upstream may think, or ask for a pause, longer than the worker waits for a word.
+        let progress = LabelProgress(sheet, link)
+        let heartbeat = Task { try await progress.repeatForever() }
+        defer { heartbeat.cancel() }
         let stopped = try await GatewayClient.with(configuration) { client in
-            try await ask(client, &sheet, journal)
+            try await ask(client, &sheet, journal, progress)
         }
         if let request = link.request {
             try link.send(.left(request))
@@ -76,7 +80,8 @@ public struct LabelJob {
 
     /// Asks the first prompts, and the others if the gate lets them; why not all were asked.
     private func ask(
-        _ client: GatewayClient, _ sheet: inout LabelSheet, _ journal: LabelJournal
+        _ client: GatewayClient, _ sheet: inout LabelSheet, _ journal: LabelJournal,
+        _ progress: LabelProgress
     ) async throws -> String? {
         var spent = sheet.spent
         for positions in [sheet.smoked, nil] {
@@ -86,6 +91,7 @@ public struct LabelJob {
                 isStopped: { [link] in link.request != nil }
             ) { reply in
                 try take(reply, &sheet, journal)
+                progress.note(done: sheet.records.count)
                 return sheet.smokeAlarm == nil
             }
             switch halt {
@@ -117,10 +123,6 @@ public struct LabelJob {
         try journal.append(record)
         sheet.note(record)
         try link.send(.item(record))
-        try link.send(
-            .progress(
-                phase: "asking \(specification.teacher)", done: sheet.records.count,
-                total: sheet.prompts.count))
     }
 
     private var configuration: GatewayClient.Configuration {
