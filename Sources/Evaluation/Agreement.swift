@@ -11,15 +11,19 @@ public struct Agreement: Sendable, Equatable {
     public var verdicts: Int
     /// Verdicts that could not be read; they count as wrong.
     public var unreadable: Int
-    /// The share of verdicts that are people's. For pairs the mean over both orders, as LLMBar has it
-    /// (Zeng et al. 2023, arXiv 2310.07641).
+    /// The share of verdicts that are people's.
+    ///
+    /// For pairs the mean over both orders, as LLMBar has it (Zeng et al. 2023, arXiv 2310.07641).
     public var accuracy: Interval
     /// Cohen's.
     public var kappa: Interval
-    /// The share of pairs of which both orders say the same; the others follow the place. Nil for ratings.
+    /// The share of pairs of which both orders say the same; nil for ratings.
+    ///
+    /// The others follow the place.
     public var consistency: Interval?
-    /// The share of the first answer shown among verdicts that prefer one; ½ of a judge who does not
-    /// favour a place. Nil for ratings, and where no verdict prefers one.
+    /// The share of the first answer shown among verdicts that prefer one.
+    ///
+    /// ½ of a judge who does not favour a place; nil for ratings, and where no verdict prefers one.
     public var firstShare: Interval?
     public var confusion: Confusion
 

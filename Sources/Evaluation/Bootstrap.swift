@@ -34,8 +34,10 @@ package struct Bootstrap {
         self.replicates = replicates.sorted()
     }
 
-    /// Of a function of sums: each row adds the same number of counts, and `statistic` is asked of
-    /// their totals. Rows are drawn whole, so counts within one need not be independent.
+    /// Of a function of sums, where each row adds as many counts as every other.
+    ///
+    /// `statistic` is asked of their totals. Rows are drawn whole, so counts within one need not be
+    /// independent.
     init(of rows: [[Double]], _ statistic: ([Double]) -> Double) {
         let totals = Self.totals(of: rows)
         mean = statistic(totals)

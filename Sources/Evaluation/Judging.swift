@@ -18,12 +18,11 @@ public struct Judging: Sendable {
         self.incumbent = incumbent
     }
 
-    /// What the judge called `name` must be asked, each call once.
+    /// What `judge` must be asked.
     public func calls(of judge: NamedJudge) -> [JudgeCall] {
-        var seen: Set<Digest> = []
-        return sittings.flatMap { sitting in
+        sittings.flatMap { sitting in
             exam.questions.indices.flatMap { calls(judge.judge, sitting, row: $0) }
-        }.filter { seen.insert($0.digest).inserted }
+        }
     }
 
     private func calls(_ judge: Judge, _ sitting: Sitting, row: Int) -> [JudgeCall] {

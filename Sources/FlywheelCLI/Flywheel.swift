@@ -14,11 +14,10 @@ import Foundation
         subcommands: [
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             GatewayCommand.self, ServeCommand.self, KeysCommand.self, UpstreamsCommand.self,
-            TasksCommand.self, SubmitCommand.self,
+            TasksCommand.self, SubmitCommand.self, LabelCommand.self, JudgeCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,
-            AttemptCommand.self,
         ])
 
     static func main() async {

@@ -29,7 +29,9 @@ public struct PairMarks: Sendable, Equatable {
     /// Empty: this judge must decide.
     public var tie: String
 
-    /// The marks of MT-Bench (Zheng et al. 2023, arXiv 2306.05685).
+    /// The marks of MT-Bench.
+    ///
+    /// Zheng et al. 2023, arXiv 2306.05685.
     public static let doubleBrackets = PairMarks(first: "[[A]]", second: "[[B]]", tie: "[[C]]")
 
     public init(first: String, second: String, tie: String = "") {

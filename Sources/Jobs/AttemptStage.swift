@@ -7,9 +7,9 @@ import Graders
 public enum AttemptStage: String, Sendable {
     /// A gang of ranks under `mpirun`, which knows neither network nor keys.
     case ranks
-    /// One process of `flywheel`, which asks a teacher through the gateway and knows no database.
+    /// One process of `flywheel`, which asks a teacher through the gateway.
     case labelling
-    /// One process of `flywheel`, which asks judges through the gateway and keeps what they say.
+    /// One process of `flywheel`, which asks judges through the gateway.
     case judging
 
     package static let handover = "handover.json"
@@ -22,8 +22,8 @@ extension JobSpecification {
         case .train: [.ranks]
         case .evaluate(let evaluate):
             evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .judging]
+        case .distill(let distill): distill.asksUpstream ? [.labelling] : [.ranks]
         case .judge: [.judging]
-        case .distill(let distill): [distill.asksUpstream ? .labelling : .ranks]
         }
     }
 }

@@ -224,6 +224,11 @@ extension SpecificationField {
 
 // MARK: Writing
 
+extension Marking {
+    /// The value of `graders`, judges last.
+    package var json: JSONValue { .array(graders.map(\.json) + judges.map(\.json)) }
+}
+
 extension NamedGrader {
     package var json: JSONValue { grader.json.merging(["name": .string(name)]) }
 }

@@ -4,13 +4,13 @@ public import FlywheelCore
 public enum JobSpecification: Sendable, Equatable {
     case train(TrainSpecification)
     case evaluate(EvaluateSpecification)
-    case judge(JudgeSpecification)
     case distill(DistillSpecification)
+    case judge(JudgeSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate, judge, distill
+    case train, evaluate, distill, judge
 }
 
 extension JobSpecification {
@@ -35,8 +35,8 @@ extension JobSpecification {
         switch try document.kind() {
         case .train: self = .train(try TrainSpecification(document))
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
-        case .judge: self = .judge(try JudgeSpecification(document))
         case .distill: self = .distill(try DistillSpecification(document))
+        case .judge: self = .judge(try JudgeSpecification(document))
         }
     }
 
@@ -48,8 +48,8 @@ extension JobSpecification {
         switch self {
         case .train(let train): train.json
         case .evaluate(let evaluate): evaluate.json
-        case .judge(let judge): judge.json
         case .distill(let distill): distill.json
+        case .judge(let judge): judge.json
         }
     }
 
@@ -60,8 +60,8 @@ extension JobSpecification {
         switch self {
         case .train: .train
         case .evaluate: .evaluate
-        case .judge: .judge
         case .distill: .distill
+        case .judge: .judge
         }
     }
 
@@ -71,8 +71,8 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.envelope
             case .evaluate(let evaluate): evaluate.envelope
-            case .judge(let judge): judge.envelope
             case .distill(let distill): distill.envelope
+            case .judge(let judge): judge.envelope
             }
         }
         set {
@@ -83,12 +83,12 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.envelope = newValue
                 self = .evaluate(evaluate)
-            case .judge(var judge):
-                judge.envelope = newValue
-                self = .judge(judge)
             case .distill(var distill):
                 distill.envelope = newValue
                 self = .distill(distill)
+            case .judge(var judge):
+                judge.envelope = newValue
+                self = .judge(judge)
             }
         }
     }
@@ -103,8 +103,8 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.datasets
             case .evaluate(let evaluate): [.golden: evaluate.golden]
-            case .judge(let judge): [.golden: judge.golden]
             case .distill(let distill): [.prompts: distill.prompts]
+            case .judge(let judge): [.golden: judge.golden]
             }
         }
         set {
@@ -115,12 +115,12 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 if let golden = newValue[.golden] { evaluate.golden = golden }
                 self = .evaluate(evaluate)
-            case .judge(var judge):
-                if let golden = newValue[.golden] { judge.golden = golden }
-                self = .judge(judge)
             case .distill(var distill):
                 if let prompts = newValue[.prompts] { distill.prompts = prompts }
                 self = .distill(distill)
+            case .judge(var judge):
+                if let golden = newValue[.golden] { judge.golden = golden }
+                self = .judge(judge)
             }
         }
     }
@@ -131,8 +131,8 @@ extension JobSpecification {
             switch self {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
-            case .judge: [:]
             case .distill(let distill): distill.models
+            case .judge: [:]
             }
         }
         set {
@@ -143,10 +143,10 @@ extension JobSpecification {
             case .evaluate(var evaluate):
                 evaluate.models = newValue
                 self = .evaluate(evaluate)
-            case .judge: break
             case .distill(var distill):
                 distill.models = newValue
                 self = .distill(distill)
+            case .judge: break
             }
         }
     }
@@ -174,7 +174,7 @@ public struct SpecificationDocument: Sendable {
                 trees.isEmpty
                     ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
                 remedy:
-                    "A specification begins with `kind: train`, `kind: evaluate` or `kind: distill`."
+                    "A specification begins with `kind: train`, `evaluate`, `distill` or `judge`."
             )
         }
         var documents: [Self] = []
@@ -212,7 +212,7 @@ extension SpecificationField {
         guard let kind else {
             throw InputError(
                 file: tree.place.file, line: tree.place.line, field: "kind", "`kind` is missing",
-                remedy: "Add `kind: train`, `kind: evaluate` or `kind: distill`.")
+                remedy: "Add `kind: train`, `evaluate`, `distill` or `judge`.")
         }
         return try kind.choice(of: JobKind.self)
     }

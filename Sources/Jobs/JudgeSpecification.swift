@@ -39,7 +39,11 @@ extension Judge {
     ]
 
     init(_ fields: FieldReader) throws(InputError) {
-        let who = try fields.required("judge").object("upstream", "model")
+        let (upstream, model) =
+            switch try fields.required("judge").eitherModel() {
+            case .upstream(let model): (model.upstream, model.model)
+            case .registry(let model): ("", model.description)
+            }
         let mode = try fields.choice("mode", default: Mode.pairwise)
         var prompt: JudgePrompt = mode == .pairwise ? .pairwise : .rubric
         if let field = fields["template"] {
@@ -64,8 +68,7 @@ extension Judge {
             () throws(InputError) in try prompt.check()
         }
         self.init(
-            upstream: try who["upstream"]?.name() ?? "",
-            model: try who.required("model").text(max: 256), prompt: prompt,
+            upstream: upstream, model: model, prompt: prompt,
             criteria: try fields["criteria"]?.text(max: SpecificationLimits.promptBytes) ?? "",
             temperature: try fields["temperature"]?.number(in: 0...2),
             maxTokens: try fields.wholeNumber(

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// The connection of an attempt's process, rank 0 or the one that asks models, to its worker: events
-/// out, requests in, a JSON line each.
+/// A child's connection to its worker, rank 0's or that of a process that asks models: events out, requests
+/// in, a JSON line each.
 @safe package final class WorkerLink: Sendable {
     /// The worker closed its end: it died, or gave this attempt up.
     package struct Lost: Error, CustomStringConvertible {

@@ -49,17 +49,6 @@ public struct GatewayClient: Sendable {
         }
     }
 
-    /// Where the gateway is, and the key that it asks for.
-    public struct Door: Sendable {
-        public var gateway: String
-        public var key: String?
-
-        public init(gateway: String, key: String?) {
-            self.gateway = gateway
-            self.key = key
-        }
-    }
-
     let configuration: Configuration
     let http: HTTPClient
     let pace: SharedPace

@@ -3,21 +3,34 @@ import Datasets
 import Distillation
 import FlywheelCore
 import Foundation
-public import Jobs
+import Jobs
 import Tokenizers
 
 /// A `distill` job with an upstream as its teacher, as the one process that asks it.
 ///
 /// It speaks to its worker as rank 0 of a gang does, and never sees the database.
 public struct LabelJob {
+    /// The gateway, and how it is entered.
+    public struct Door: Sendable {
+        public var gateway: String
+        public var key: String?
+
+        public init(gateway: String, key: String?) {
+            self.gateway = gateway
+            self.key = key
+        }
+    }
+
     private let plan: RankPlan
     private let specification: DistillSpecification
-    private let door: GatewayClient.Door
+    private let door: Door
     private let link: WorkerLink
 
-    /// Does what `plan` says and tells the worker how it ended; throws, after that, why it did not end
-    /// well.
-    public static func run(_ plan: RankPlan, door: GatewayClient.Door) async throws {
+    /// Does what the plan in the file at `path` says and tells the worker how it ended; throws, after
+    /// that, why it did not end well.
+    public static func run(planAt path: String, door: Door) async throws {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let plan = try JSONDecoder().decode(RankPlan.self, from: data)
         let link = try WorkerLink(to: plan.socket)
         do {
             guard case .distill(let specification) = try JobSpecification(json: plan.specification)
@@ -34,8 +47,7 @@ public struct LabelJob {
     }
 
     private init(
-        plan: RankPlan, specification: DistillSpecification, door: GatewayClient.Door,
-        link: WorkerLink
+        plan: RankPlan, specification: DistillSpecification, door: Door, link: WorkerLink
     ) {
         self.plan = plan
         self.specification = specification

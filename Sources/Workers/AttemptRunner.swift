@@ -160,9 +160,7 @@ struct AttemptRunner: Sendable {
     }
 
     private func command(of stage: AttemptStage) async throws -> ChildProcess.Command {
-        let ours = ProcessInfo.processInfo.environment
-        let arguments: [String]
-        let environment: [String: String]
+        let own = ProcessInfo.processInfo.environment
         switch stage {
         case .ranks:
             let launch = RankLaunch(
@@ -170,39 +168,54 @@ struct AttemptRunner: Sendable {
                 ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
                 sharedMemory: folders.sharedMemory(lease), mark: mark.value,
                 extra: configuration.rankEnvironment)
-            (arguments, environment) = (launch.arguments, launch.environment(from: ours))
-        case .labelling, .judging:
-            guard !configuration.askingProgram.isEmpty else {
-                throw InputError(
-                    "this worker was given no program that asks models",
-                    remedy: "Run the job on a worker of `flywheel worker`.")
+            return command(stage, launch.arguments, launch.environment(from: own))
+        case .labelling:
+            let launch = try await askingLaunch(configuration.labelProgram)
+            return command(stage, launch.arguments, launch.environment(from: own))
+        case .judging:
+            // What was asked before is in the database, for all jobs: this one looks there.
+            let launch = try await askingLaunch(configuration.judgeProgram)
+            let database = own.filter {
+                $0.key.hasPrefix("PG")
+                    || ["FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME"].contains($0.key)
             }
-            let launch = AskingLaunch(
-                program: configuration.askingProgram, plan: planPath,
-                temporary: folders.temporary(lease), mark: mark.value,
-                gateway: configuration.gateway, key: try await lendKey(),
-                knowsDatabase: stage == .judging, extra: configuration.rankEnvironment)
-            (arguments, environment) = (launch.arguments, launch.environment(from: ours))
+            return command(
+                stage, launch.arguments,
+                launch.environment(from: own).merging(database) { given, _ in given })
         }
-        return ChildProcess.Command(
-            arguments, environment: environment, folder: folders.attempt(lease),
-            output: outputPath(stage), errors: errorsPath(stage))
     }
 
-    /// A key of the gateway's that ends with the attempt.
-    private func lendKey() async throws -> String {
+    /// One process that asks models, with a key of the gateway's that ends with the attempt.
+    private func askingLaunch(_ program: [String]) async throws -> LabelLaunch {
+        guard !program.isEmpty else {
+            throw InputError(
+                "this worker has no program to ask upstreams with",
+                remedy: "Update the worker, and submit the job again.")
+        }
         let secret = GatewaySecret()
         try await patience.callAgain("lend a key") {
             try await store.lendKey(secret.hash, hint: secret.hint, for: lease)
         }
-        return secret.text
+        return LabelLaunch(
+            program: program, plan: planPath, temporary: folders.temporary(lease),
+            mark: mark.value, gateway: configuration.gateway, key: secret.text,
+            extra: configuration.rankEnvironment)
     }
 
-    func outputPath(_ stage: AttemptStage) -> String {
-        folders.attempt(lease) + (stage == .ranks ? "/output.log" : "/asking.log")
+    private func command(
+        _ stage: AttemptStage, _ arguments: [String], _ environment: [String: String]
+    ) -> ChildProcess.Command {
+        ChildProcess.Command(
+            arguments, environment: environment, folder: folders.attempt(lease),
+            output: outputPath(stage), errors: errorsPath(stage))
     }
-    func errorsPath(_ stage: AttemptStage) -> String {
-        folders.attempt(lease) + (stage == .ranks ? "/errors.log" : "/asking-errors.log")
+
+    func outputPath(_ stage: AttemptStage) -> String { "\(logs(stage))output.log" }
+    func errorsPath(_ stage: AttemptStage) -> String { "\(logs(stage))errors.log" }
+
+    /// Each stage has its own.
+    private func logs(_ stage: AttemptStage) -> String {
+        folders.attempt(lease) + (stage == .judging ? "/judging-" : "/")
     }
 
     /// Commits the ending, which may be asked for again if the answer is lost.

@@ -17,10 +17,12 @@ public struct WorkerConfiguration: Sendable {
     public var runFolder: String?
     /// `flywheel-rank`.
     public var rankProgram: String
-    /// What asks models through the gateway, before the plan's path: `flywheel attempt`.
-    public var askingProgram: [String] = []
     /// Run as `mpirun` is.
     public var launcher: String
+    /// What labels with an upstream, before the plan's path: `flywheel label`.
+    public var labelProgram: [String] = []
+    /// What asks judges, before the plan's path: `flywheel judge`.
+    public var judgeProgram: [String] = []
     /// Where the gateway is, as `FLYWHEEL_GATEWAY` says it; jobs ask upstreams through it.
     public var gateway: String?
     /// Added to the ranks' environment.

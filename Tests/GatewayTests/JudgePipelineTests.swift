@@ -69,7 +69,14 @@ import Testing
                 let asked = shop.upstream.asked.count
                 let job = try await shop.run(Self.measurement(subset))
                 #expect(job["state"] == "succeeded", "\(job)")
-                #expect(shop.upstream.asked.count == asked + 2 * pairs.count)
+                let prompts = Set(
+                    pairs.flatMap {
+                        [
+                            Self.prompt($0.question, $0.preferred, $0.rejected),
+                            Self.prompt($0.question, $0.rejected, $0.preferred),
+                        ]
+                    })
+                #expect(shop.upstream.asked.count == asked + prompts.count, "each once")
 
                 let row = try #require(
                     try await shop.rows(
@@ -83,14 +90,14 @@ import Testing
                 #expect(row["judge"] == "frontier/gpt-5" && row["is_newest"] == true)
                 // 400 tokens at 1.25 and 10 at 10 a million, each.
                 let cost = job["result"]?["asking"]?["cost"]?.string.flatMap { Double($0) } ?? 0
-                #expect(abs(cost - 0.0006 * Double(2 * pairs.count)) < 1e-9, "\(cost)")
+                #expect(abs(cost - 0.0006 * Double(prompts.count)) < 1e-9, "\(cost)")
             }
 
             let asked = shop.upstream.asked.count
             let again = try await shop.run(Self.measurement("mt_bench_human", name: "again"))
             #expect(again["state"] == "succeeded", "\(again)")
             #expect(shop.upstream.asked.count == asked, "what was said is known")
-            #expect(again["result"]?["asking"]?["known"] == 286)
+            #expect(again["result"]?["asking"]?["known"] == 282)
             #expect(percent(again["result"]?["accuracy"]) == 80.8)
             let newest = try await shop.rows(
                 "SELECT to_jsonb(name) FROM flywheel.judges WHERE is_newest")

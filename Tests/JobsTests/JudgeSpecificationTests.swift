@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("mode: pairs", "mode", "Did you mean `pairwise`?"),
+        ("mode: pairwse", "mode", "Did you mean `pairwise`?"),
         ("scale: {pass: 3}", "scale", "a judge who compares has no scale"),
         ("marks: {a: x}", "marks.b", "`b` is missing"),
         ("marks: {a: x, b: xy}", "marks", "could not be told from the other"),

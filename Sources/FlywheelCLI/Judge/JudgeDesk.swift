@@ -5,6 +5,7 @@ import Graders
 import Jobs
 import Labelling
 import Stores
+import Workers
 
 /// Asks judges through the gateway, and never the same thing twice.
 struct JudgeDesk {
@@ -42,7 +43,11 @@ struct JudgeDesk {
     }
 
     /// What the judge says to each of `calls`, by their digests; nil where the worker asked to leave.
-    mutating func words(_ calls: [JudgeCall]) async throws -> [Digest: String]? {
+    ///
+    /// Rows that ask the same share a call.
+    mutating func words(_ all: [JudgeCall]) async throws -> [Digest: String]? {
+        var seen: Set<Digest> = []
+        let calls = all.filter { seen.insert($0.digest).inserted }
         var words = try await book.words(of: calls)
         let open = calls.filter { words[$0.digest] == nil }
         counts.calls += calls.count
@@ -58,9 +63,11 @@ struct JudgeDesk {
     }
 
     private mutating func ask(_ calls: [JudgeCall]) async throws -> [Digest: String]? {
+        let variables = ProcessInfo.processInfo.environment
         var configuration = GatewayClient.Configuration(
-            gateway: desk.door.gateway, task: "flywheel.judge", scope: "judge \(desk.job)")
-        configuration.key = desk.door.key
+            gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
+            task: "flywheel.judge", scope: "judge \(desk.job)")
+        configuration.key = variables[LabelLaunch.keyVariable]
         let byDigest = Dictionary(uniqueKeysWithValues: calls.map { ($0.digest.hex, $0) })
         let (desk, book) = (desk, book)
         var counts = counts

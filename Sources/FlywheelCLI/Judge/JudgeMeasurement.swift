@@ -4,7 +4,6 @@ import FlywheelCore
 import Graders
 import Jobs
 import Stores
-import Tensors
 
 /// A job of kind `judge`: golden labels put to a judge.
 struct JudgeMeasurement {
@@ -22,7 +21,7 @@ struct JudgeMeasurement {
         } catch let error as InputError {
             throw error.inFile(path)
         }
-        try desk.report(.started(ranks: 1, numericProfile: NumericProfile.fp32.name, stepsTotal: 0))
+        try desk.report(.started(ranks: 1, numericProfile: "", stepsTotal: 0))
         var asking = JudgeDesk(desk, JudgeBook(database.pool))
         guard let words = try await asking.words(trial.calls) else { return nil }
         let agreement = trial.agreement(words)

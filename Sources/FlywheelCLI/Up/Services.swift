@@ -112,8 +112,9 @@ struct WorkerCommand: AsyncParsableCommand {
             node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
-        configuration.askingProgram = [Programs.own, AttemptCommand._commandName]
+        configuration.labelProgram = [Programs.own, "label"]
         configuration.gateway = ProcessInfo.processInfo.environment["FLYWHEEL_GATEWAY"]
+        configuration.judgeProgram = [Programs.own, "judge"]
         let name = Digest(of: configuration.node).hex.prefix(16)
         let lock = try environment.lockHome(
             "worker-\(name)", for: "The worker of node \(configuration.node)")

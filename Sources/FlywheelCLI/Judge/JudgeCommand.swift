@@ -4,37 +4,22 @@ import Foundation
 import Jobs
 import Labelling
 import Postgres
-import Workers
 
-/// The part of an attempt that asks models: started by a worker, never by a person.
-struct AttemptCommand: AsyncParsableCommand {
+/// What a worker starts for the part of an attempt that asks judges.
+struct JudgeCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
-        commandName: "attempt", abstract: "Ask models for an attempt, as its worker says.",
+        commandName: "judge", abstract: "Ask judges for a job; a worker starts it.",
         shouldDisplay: false)
 
     @Argument(help: "The plan that the worker has written.")
     var plan: String
 
-    func run() async throws {
+    func run(on database: Database) async throws {
         // A worker that goes away is seen as a failed write.
         signal(SIGPIPE, SIG_IGN)
         let data = try Data(contentsOf: URL(fileURLWithPath: plan))
         let plan = try JSONDecoder().decode(RankPlan.self, from: data)
-        let variables = ProcessInfo.processInfo.environment
-        let door = GatewayClient.Door(
-            gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
-            key: variables[AskingLaunch.keyVariable])
-        if case .distill = try JobSpecification(json: plan.specification) {
-            try await LabelJob.run(plan, door: door)
-        } else {
-            try await Database.with { try await judge(plan, door, $0) }
-        }
-    }
-
-    private func judge(_ plan: RankPlan, _ door: GatewayClient.Door, _ database: Database)
-        async throws
-    {
-        let desk = AttemptDesk(plan: plan, door: door, link: try WorkerLink(to: plan.socket))
+        let desk = AttemptDesk(plan: plan, link: try WorkerLink(to: plan.socket))
         do {
             let result = try await desk.staysAwake { try await work(desk, database) }
             try desk.report(result.map { .done(result: $0) } ?? .left(desk.request ?? .leave))
@@ -76,7 +61,6 @@ struct AttemptCommand: AsyncParsableCommand {
 /// The plan of an attempt that asks models, and the way to its worker.
 struct AttemptDesk: Sendable {
     let plan: RankPlan
-    let door: GatewayClient.Door
     let link: WorkerLink
 
     var job: JobID { plan.lease.job }

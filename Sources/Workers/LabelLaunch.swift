@@ -1,11 +1,10 @@
 public import FlywheelCore
 import Foundation
 
-/// The command line and environment of a process that asks models for a job.
+/// The command line and environment of a process that asks an upstream for a job.
 ///
-/// Of the gateway it gets the address and a key. Of this worker it gets nothing, its database least of
-/// all, unless it is to keep what judges say.
-package struct AskingLaunch: Sendable {
+/// Of the gateway it gets the address and a key; of this worker, its database least of all, nothing.
+package struct LabelLaunch: Sendable {
     package var program: [String]
     package var plan: String
     package var temporary: String
@@ -13,7 +12,6 @@ package struct AskingLaunch: Sendable {
     package var mark: String
     package var gateway: String?
     package var key: String
-    package var knowsDatabase: Bool
     /// Added to the environment as configured.
     package var extra: [String: String] = [:]
 
@@ -24,8 +22,7 @@ package struct AskingLaunch: Sendable {
 
     /// The whole environment; `ours` is this process's own, of which a few names are taken over.
     package func environment(from ours: [String: String]) -> [String: String] {
-        var environment =
-            knowsDatabase ? ours : ScrubbedEnvironment.of(ours, temporary: temporary)
+        var environment = ScrubbedEnvironment.of(ours, temporary: temporary)
         environment["FLYWHEEL_GATEWAY"] = gateway
         environment[Self.keyVariable] = key
         environment.merge(extra) { _, configured in configured }
