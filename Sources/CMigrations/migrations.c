@@ -46,7 +46,16 @@ static const unsigned char m0014[] = {
 #embed "../../migrations/0014_tasks.sql"
 };
 static const unsigned char m0015[] = {
-#embed "../../migrations/0015_servers.sql"
+#embed "../../migrations/0015_feedback.sql"
+};
+static const unsigned char m0016[] = {
+#embed "../../migrations/0016_trust.sql"
+};
+static const unsigned char m0017[] = {
+#embed "../../migrations/0017_retention.sql"
+};
+static const unsigned char m0018[] = {
+#embed "../../migrations/0018_servers.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -66,7 +75,10 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0012, "0012_upstreams.sql"),
     MIGRATION(m0013, "0013_captures.sql"),
     MIGRATION(m0014, "0014_tasks.sql"),
-    MIGRATION(m0015, "0015_servers.sql"),
+    MIGRATION(m0015, "0015_feedback.sql"),
+    MIGRATION(m0016, "0016_trust.sql"),
+    MIGRATION(m0017, "0017_retention.sql"),
+    MIGRATION(m0018, "0018_servers.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -46,14 +46,13 @@ public struct GatewayState: Codable, Sendable, Equatable {
         case endUserKey = "end_user_key"
     }
 
+    /// What all gateways of a team share and nobody else has.
+    public var secret: [UInt8] { [UInt8](hexadecimal: endUserKey) }
+
     /// What stands for `person` in captures: HMAC-SHA256 under the database's key, 128 bits of it.
     public func endUser(_ person: String) -> String {
-        let digits = Array(endUserKey.utf8)
-        let key = stride(from: 0, to: digits.count - 1, by: 2).compactMap { index in
-            UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16)
-        }
         let code = HMAC<SHA256>.authenticationCode(
-            for: Data(person.utf8), using: SymmetricKey(data: Data(key)))
+            for: Data(person.utf8), using: SymmetricKey(data: Data(secret)))
         return code.prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

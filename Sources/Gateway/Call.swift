@@ -61,6 +61,10 @@ struct Call: Sendable {
         var fields: HTTPFields = [:]
         fields[.requestID] = id.text
         fields[.overhead] = Self.text(overhead.inMilliseconds)
+        if let life = request.marks.tokenLife {
+            let token = FeedbackToken(call: id, ends: Date() + life.inSeconds)
+            fields[.feedbackToken] = token.text(secret: state.secret)
+        }
         return fields
     }
 
@@ -120,6 +124,7 @@ struct Ending: Sendable {
 
 extension HTTPField.Name {
     static let requestID = named("x-request-id")
+    static let feedbackToken = named("x-flywheel-feedback-token")
     static let overhead = named("x-flywheel-overhead-ms")
     /// What the call cost by the price book, in its money; absent where that is not known.
     static let cost = named("x-flywheel-cost")

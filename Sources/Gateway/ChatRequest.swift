@@ -117,6 +117,8 @@ struct CallMarks: Sendable, Equatable {
     var isStored = true
     /// Whether the caller said `store: true`.
     var isMarked = false
+    /// How long a token for feedback on this call is to count; nil where none is wanted.
+    var tokenLife: Duration?
 
     init(
         _ text: JSONObjectText, headers: HTTPFields, limits: GatewayConfiguration.Limits
@@ -147,7 +149,27 @@ struct CallMarks: Sendable, Equatable {
         isStored =
             headers.text("x-flywheel-store").map { $0.lowercased() != "false" && $0 != "0" }
             ?? (store != false && text["tensorzero::dryrun"]?.boolean != true)
+        tokenLife = try Self.tokenLife(headers.text("x-flywheel-feedback"), limits)
         try check(limits)
+    }
+
+    /// Reads `token`, or `token; seconds=3600`.
+    private static func tokenLife(
+        _ text: String?, _ limits: GatewayConfiguration.Limits
+    ) throws(APIError) -> Duration? {
+        guard let text else { return nil }
+        guard let match = text.wholeMatch(of: /token(?:\s*;\s*seconds=(\d{1,9}))?/) else {
+            throw .invalid(
+                "`x-flywheel-feedback` is neither `token` nor `token; seconds=3600`.",
+                param: "x-flywheel-feedback")
+        }
+        guard let digits = match.1, let seconds = Int(digits) else { return limits.tokenLife }
+        guard seconds > 0, .seconds(seconds) <= limits.tokenLifeMax else {
+            throw .invalid(
+                "A token counts for 1 to \(limits.tokenLifeMax.components.seconds) seconds.",
+                param: "x-flywheel-feedback")
+        }
+        return .seconds(seconds)
     }
 
     private func check(_ limits: GatewayConfiguration.Limits) throws(APIError) {

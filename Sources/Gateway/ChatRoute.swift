@@ -68,6 +68,9 @@ struct ChatRoute: Sendable {
     private func accept(_ request: Request, _ context: CallContext, _ id: UUID) async throws -> Call
     {
         let caller = try await door.admit(request.headers)
+        if let key = caller.key, !caller.scopes.contains("chat") {
+            throw APIError.missingScope("chat", key)
+        }
         let limit = configuration.limits.requestBytes
         let body: ByteBuffer
         do {
@@ -81,12 +84,7 @@ struct ChatRoute: Sendable {
         }
         let chat = try ChatRequest(
             Array(body.readableBytesView), headers: request.headers, limits: configuration.limits)
-        guard let state = keeper.state else {
-            throw APIError(
-                status: .serviceUnavailable,
-                message: "The gateway has not reached its database yet.", type: "api_error",
-                code: "not_ready", headers: [.retryAfter: "1"])
-        }
+        guard let state = keeper.state else { throw APIError.notReady }
         let routing = try routing(of: chat, state)
         return try Call(
             id: id, began: context.began, asked: chat, caller: caller, routing: routing,

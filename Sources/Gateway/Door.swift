@@ -51,7 +51,7 @@ struct Door: Sendable {
         keeper.state?.keys.first { $0.hash == hash }.map { Caller(key: $0.name, scopes: $0.scopes) }
     }
 
-    private static func bearer(_ authorization: String) -> String? {
+    static func bearer(_ authorization: String) -> String? {
         let parts = authorization.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         return String(parts[1])

@@ -3,7 +3,7 @@ import FlywheelCore
 import Foundation
 import Logging
 
-/// Moves captures from spools into the store, in order, for as long as it takes.
+/// Moves captures and feedback from spools into the store, in order, for as long as it takes.
 struct Drainer: Sendable {
     let spool: Spool
     let root: String
@@ -11,6 +11,8 @@ struct Drainer: Sendable {
     let metrics: Metrics
     let logger: Logger
     let bell: Wakeup
+    /// Rung when there is something to settle.
+    private let unsettled = Wakeup()
 
     /// How long captures gather before they are taken together.
     static let gathering = Duration.milliseconds(50)
@@ -20,6 +22,7 @@ struct Drainer: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await drainOwn() }
             group.addTask { await adopt() }
+            group.addTask { await settle() }
         }
     }
 
@@ -63,6 +66,17 @@ struct Drainer: Sendable {
         }
     }
 
+    /// Joins feedback with calls that other gateways drained, or that came after it.
+    ///
+    /// Apart from draining, which must not wait for edit distances.
+    private func settle() async {
+        while !Task.isCancelled {
+            await unsettled.wait(until: .now + .seconds(2))
+            while let count = try? await store.settleFeedback(), count > 0, !Task.isCancelled {}
+            try? await Task.sleep(for: Self.gathering)
+        }
+    }
+
     /// Empties the spool, unless that takes longer than `patience`.
     func drainAll(patience: Duration) async {
         let work = Task { while try await drainBatch(of: spool) {} }
@@ -80,13 +94,29 @@ struct Drainer: Sendable {
         guard let batch = try spool.nextBatch() else { return false }
         if let complaint = batch.complaint { logger.error("\(complaint)") }
         var calls: [(payload: ArraySlice<UInt8>, call: CapturedCall)] = []
+        var said: [(payload: ArraySlice<UInt8>, feedback: [Feedback])] = []
         for payload in batch.payloads {
             do {
-                calls.append((payload, try CapturedCall(spooled: payload)))
+                switch try SpooledRecord(payload) {
+                case .call(let call): calls.append((payload, call))
+                case .feedback(let feedback): said.append((payload, feedback))
+                }
             } catch {
                 try refuse(payload, of: spool, why: "\(error)")
             }
         }
+        try await add(calls, of: spool)
+        for (payload, feedback) in said { try await add(feedback, payload, of: spool) }
+        unsettled.ring()
+        spool.drained(batch)
+        for (_, call) in calls { count(call.capture) }
+        report(spool)
+        return true
+    }
+
+    private func add(
+        _ calls: [(payload: ArraySlice<UInt8>, call: CapturedCall)], of spool: Spool
+    ) async throws {
         do {
             try await store.add(calls.map(\.call))
         } catch is CallRefused {
@@ -99,18 +129,38 @@ struct Drainer: Sendable {
                 }
             }
         }
-        spool.drained(batch)
-        for (_, call) in calls { count(call.capture) }
-        report(spool)
-        return true
+    }
+
+    private func add(
+        _ feedback: [Feedback], _ payload: ArraySlice<UInt8>, of spool: Spool
+    ) async throws {
+        do {
+            let taken = try await store.add(feedback)
+            metrics.add(
+                "flywheel_feedback_stored_total", Double(taken.added),
+                help: "Feedback that the database has taken.")
+            guard taken.conflicts > 0 else { return }
+            metrics.add(
+                "flywheel_feedback_conflicts_total", Double(taken.conflicts),
+                help:
+                    "Feedback under an idempotency key that another gateway used for something else."
+            )
+            logger.error(
+                "feedback was in conflict with what came before it under its key; the first counts",
+                metadata: ["count": "\(taken.conflicts)"])
+        } catch let error as CallRefused {
+            try refuse(payload, of: spool, why: error.description)
+        }
     }
 
     private func refuse(_ payload: ArraySlice<UInt8>, of spool: Spool, why: String) throws {
         try spool.setAside(payload)
         metrics.add(
             "flywheel_captures_refused_total", 1,
-            help: "Captures that the database will never take; they lie in refused.spool.")
-        logger.error("a capture was set aside", metadata: ["reason": "\(why)"])
+            help:
+                "Captures and feedback that the database will never take; they lie in refused.spool."
+        )
+        logger.error("a record was set aside", metadata: ["reason": "\(why)"])
     }
 
     private func report(_ spool: Spool) {

@@ -111,6 +111,7 @@ public struct Gateway: Sendable {
         router.post("/v1/chat/completions") { request, context in
             await parts.chat.respond(to: request, context: context)
         }
+        parts.feedback.add(to: router)
         ModelsRoute(door: parts.door, keeper: parts.keeper).add(to: router)
         HealthRoutes(keeper: parts.keeper, spool: parts.spool, metrics: parts.metrics).add(
             to: router)
@@ -138,6 +139,7 @@ struct Parts: Sendable {
     let door: Door
     let drainer: Drainer
     let chat: ChatRoute
+    let feedback: FeedbackRoute
 
     init(_ gateway: Gateway, spool: Spool, http: HTTPClient, ids: TimeOrderedIDs) {
         let (configuration, logger) = (gateway.configuration, gateway.logger)
@@ -151,12 +153,15 @@ struct Parts: Sendable {
         drainer = Drainer(
             spool: spool, root: configuration.spoolRoot, store: gateway.store, metrics: metrics,
             logger: logger, bell: bell)
+        let recorder = Recorder(
+            spool: spool, redacted: configuration.redacted, metrics: metrics, logger: logger,
+            bell: bell)
+        feedback = FeedbackRoute(
+            configuration: configuration, door: door, keeper: keeper, store: gateway.store,
+            recorder: recorder, ids: ids)
         chat = ChatRoute(
             configuration: configuration, door: door, keeper: keeper, board: board,
             client: UpstreamClient(http: http, configuration: configuration),
-            recorder: Recorder(
-                spool: spool, redacted: configuration.redacted, metrics: metrics, logger: logger,
-                bell: bell),
-            departures: departures, metrics: metrics, ids: ids, logger: logger)
+            recorder: recorder, departures: departures, metrics: metrics, ids: ids, logger: logger)
     }
 }

@@ -39,6 +39,9 @@ public struct GatewayConfiguration: Sendable {
         public var retryPauseMax = Duration.seconds(20)
         /// How long calls in flight may go on when the gateway is told to end.
         public var farewell = Duration.seconds(30)
+        /// How long a token for feedback counts, unless the caller says otherwise.
+        public var tokenLife = Duration.seconds(86_400)
+        public var tokenLifeMax = Duration.seconds(30 * 86_400)
         public init() {}
     }
 

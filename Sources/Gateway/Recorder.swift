@@ -31,6 +31,18 @@ struct Recorder: Sendable {
         }
     }
 
+    /// Keeps `feedback`, all of it or none; throws where the spool does not take it.
+    func record(_ feedback: [Feedback]) async throws {
+        try await spool.append(try SpooledRecord.bytes(of: feedback))
+        bell.ring()
+        for item in feedback {
+            metrics.add(
+                "flywheel_feedback_total", 1,
+                ["name": item.name.rawValue, "role": item.role.rawValue],
+                help: "Feedback that was kept, by what it says and who says it.")
+        }
+    }
+
     private func captured(_ call: Call, _ ending: Ending) -> CapturedCall {
         let now = ContinuousClock.now
         let marks = call.request.marks

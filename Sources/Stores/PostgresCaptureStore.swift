@@ -6,7 +6,7 @@ import Synchronization
 
 /// Captures in PostgreSQL: added by COPY, cut into days, dropped by the day.
 public final class PostgresCaptureStore: CaptureStore {
-    private let pool: Pool
+    let pool: Pool
     /// Days whose partitions are known to be there.
     private let days = Mutex<Set<String>>([])
 
@@ -39,6 +39,7 @@ public final class PostgresCaptureStore: CaptureStore {
 
     public func dropOld() async throws -> [String] {
         days.withLock { $0 = [] }
+        _ = try await pool.value("SELECT flywheel.drop_old_feedback()", as: Int.self)
         return try await pool.value("SELECT flywheel.drop_old_captures()")
     }
 

@@ -96,8 +96,10 @@ final class RunningGateway: Sendable {
             if let match = log(home).firstMatch(of: #/listens on port (\d+)/#),
                 let port = Int(match.1)
             {
-                return RunningGateway(
+                let gateway = RunningGateway(
                     home: home, pool: pool, databaseURL: databaseURL, child: child, port: port)
+                // It serves when it has reached its database, which may be busy with other tests.
+                if try await gateway.ask("/readyz").status == 200 { return gateway }
             }
             guard child.isRunning, .now < deadline else {
                 throw Impatience(description: "the gateway did not start: \(log(home))")
@@ -142,7 +144,19 @@ final class RunningGateway: Sendable {
             request.body = .bytes(ByteBuffer(string: body))
             request.headers.add(name: "content-type", value: "application/json")
         }
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        for (name, value) in headers {
+            request.headers.replaceOrAdd(name: name, value: value)
+        }
+        return try await answer(to: request)
+    }
+
+    func options(_ path: String) async throws -> Answer {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = .OPTIONS
+        return try await answer(to: request)
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws -> Answer {
         let response = try await Self.client.execute(request, timeout: .seconds(60))
         let text = try await response.body.collect(upTo: 64 << 20)
         return Answer(

@@ -13,19 +13,24 @@ struct KeysCommand: ParsableCommand {
             abstract: "Make a key and print it, this once; only its digest is kept.")
 
         @Option(help: "What to call it.") var name: String
-        @Option(parsing: .singleValue, help: "What it may do: chat, feedback; repeat for several.")
+        @Option(
+            parsing: .singleValue,
+            help: """
+                What it may do: chat, feedback, and feedback:reviewer or feedback:expert to speak as \
+                one; repeat for several.
+                """)
         var scope: [String] = []
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let known = ["chat", "feedback"]
+            let known = ["chat", "feedback", "feedback:reviewer", "feedback:expert"]
             for name in scope where !known.contains(name) {
                 throw InputError(
                     field: "--scope", "`\(name)` is none of \(known.joined(separator: ", "))",
                     remedy: nearest(to: name, among: known).map { "Did you mean `\($0)`?" }
                         ?? "Nothing was created.")
             }
-            let scopes = scope.isEmpty ? known : scope
+            let scopes = scope.isEmpty ? ["chat", "feedback"] : scope
             let secret = Self.secret()
             try await database.book.addKey(
                 named: name, hash: Digest(of: secret), hint: String(secret.prefix(7)),
