@@ -13,14 +13,14 @@ struct Call: Sendable {
     let caller: Caller
     private(set) var routing: Routing
     let state: GatewayState
-    /// What our own models cost, when the call came.
-    let serving: ServingState?
+    /// What our own models cost, when one was asked.
+    var serving: ServingState?
 
     var destination: Destination { routing.destination }
 
     init(
         id: UUID, began: ContinuousClock.Instant, asked: ChatRequest, caller: Caller,
-        routing: Routing, state: GatewayState, serving: ServingState?
+        routing: Routing, state: GatewayState
     ) throws(APIError) {
         self.id = id
         self.began = began
@@ -29,7 +29,6 @@ struct Call: Sendable {
         self.caller = caller
         self.routing = routing
         self.state = state
-        self.serving = serving
     }
 
     /// Turns the call to those who answer where its destination cannot; false where nobody does.

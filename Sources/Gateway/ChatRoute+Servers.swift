@@ -49,6 +49,7 @@ extension ChatRoute {
                 try await board.address(of: model, until: deadline)
             }
             guard let address else { throw missing(model, patience) }
+            call.serving = board.state
             let upstream = Upstream(name: Destination.ownName, url: address)
             do {
                 let caller = call.caller

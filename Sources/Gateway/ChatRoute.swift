@@ -88,7 +88,7 @@ struct ChatRoute: Sendable {
         let routing = try routing(of: chat, state)
         return try Call(
             id: id, began: context.began, asked: chat, caller: caller, routing: routing,
-            state: state, serving: board.state)
+            state: state)
     }
 
     private func routing(

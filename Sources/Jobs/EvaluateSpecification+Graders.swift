@@ -293,8 +293,3 @@ extension MultiGrader {
         return .object(members)
     }
 }
-
-extension Marking {
-    /// As the list that `graders` is.
-    package var json: JSONValue { .array(graders.map(\.json) + judges.map(\.json)) }
-}

@@ -49,7 +49,7 @@ extension Drills {
                 let door = try await cluster.startGateway()
                 let first = try await door.ask("stories@1")
                 #expect(first.status == 200, "\(first.json.canonical)")
-                let server = try #require(try cluster.servingProcesses().first).id
+                let server = try #require(cluster.servingProcesses().first).id
                 let callers = Callers()
                 let calling = Task { await callers.run(2, asking: "stories@1", at: door) }
                 try await whileAway {
@@ -72,7 +72,7 @@ extension Drills {
                 await calling.value
                 #expect(callers.failures == [])
                 #expect(callers.answers.allSatisfy { $0.text == first.text })
-                #expect(try cluster.servingProcesses().map(\.id) == [server])
+                #expect(cluster.servingProcesses().map(\.id) == [server])
             }
         }
     }

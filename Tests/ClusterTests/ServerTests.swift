@@ -64,7 +64,7 @@ extension Drills {
                 try await cluster.wait(forServerOf: "stories@1", toBe: "stopped")
                 try await cluster.wait(forServerOf: "stories@2", toBe: "stopped")
                 try await poll(for: "its process to end", atMost: .seconds(20)) {
-                    try cluster.servingProcesses()
+                    cluster.servingProcesses()
                 } until: {
                     $0.isEmpty
                 }
@@ -89,13 +89,13 @@ extension Drills {
                 let calling = Task { await callers.run(4, asking: "stories@1", at: door) }
                 for signal in [SIGKILL, SIGKILL, SIGSTOP] {
                     try await Task.sleep(for: .milliseconds(500))
-                    let victim = try #require(try cluster.servingProcesses().first)
+                    let victim = try #require(cluster.servingProcesses().first)
                     let count = callers.answers.count
                     #expect(count > 0)
                     kill(victim.id, signal)
                     let killed = ContinuousClock.now
                     try await poll(for: "another server") {
-                        try cluster.servingProcesses().map(\.id)
+                        cluster.servingProcesses().map(\.id)
                     } until: {
                         !$0.isEmpty && !$0.contains(victim.id)
                     }
@@ -132,11 +132,11 @@ extension Drills {
                 let callers = Callers()
                 let calling = Task { await callers.run(2, asking: "stories@1", at: door) }
                 try await Task.sleep(for: .milliseconds(300))
-                let own = try cluster.servingProcesses().map(\.id)
+                let own = cluster.servingProcesses().map(\.id)
                 kill(first.pid, SIGKILL)
                 let killed = ContinuousClock.now
                 try await poll(for: "the server of the dead worker to end", atMost: .seconds(5)) {
-                    try cluster.servingProcesses().map(\.id).filter(own.contains)
+                    cluster.servingProcesses().map(\.id).filter(own.contains)
                 } until: {
                     $0.isEmpty
                 }

@@ -159,7 +159,8 @@ extension Cluster {
     }
 
     /// The processes of this home that serve models.
-    func servingProcesses() throws -> [ProcessEntry] {
-        try ProcessEntry.touching(home).filter { try $0.arguments.dropFirst().first == "serve" }
+    func servingProcesses() -> [ProcessEntry] {
+        // One may end while it is looked at.
+        ProcessEntry.touching(home).filter { (try? $0.arguments)?.dropFirst().first == "serve" }
     }
 }
