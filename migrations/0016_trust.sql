@@ -71,6 +71,8 @@ FROM flywheel.feedback f JOIN flywheel.role_prior p USING (role)
 WHERE f.capture_id IS NOT NULL AND f.answered IS NOT NULL AND f.task IS NOT NULL
   AND (f.name IN ('accepted', 'rejected') OR f.name IN ('correction', 'modified') AND f.claimed IS NOT NULL)
 ORDER BY f.capture_id, f.source, f.at DESC, f.id DESC;
+COMMENT ON VIEW flywheel.claim IS
+    'What each source last said of each call: that its answer was right or wrong, and what is right.';
 
 -- Whether two claims about one answer can both be true. Who only says that the answer was wrong agrees with
 -- everyone who has another.

@@ -36,7 +36,7 @@ struct Door: Sendable {
         }
         let hash = Digest(of: secret).hex
         if let caller = caller(hash) { return caller }
-        await keeper.refresh(ifOlderThan: .milliseconds(250))
+        await keeper.refresh(apart: .milliseconds(250))
         if let caller = caller(hash) { return caller }
         guard keeper.state != nil else {
             throw APIError(

@@ -57,7 +57,7 @@ public struct Gateway: Sendable {
             group.addTask { await keepDays() }
             defer { group.cancelAll() }
             // A first answer of the database, if there is one, before the first call.
-            await parts.keeper.refresh(ifOlderThan: .seconds(1))
+            await parts.keeper.refresh(apart: .zero)
             await parts.board.refresh()
             var group = ServiceGroupConfiguration(
                 services: [.init(service: application(parts, onRunning))],

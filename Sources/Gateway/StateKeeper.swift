@@ -33,32 +33,40 @@ final class StateKeeper: Sendable {
     /// Asks every second until cancelled.
     func run() async {
         while !Task.isCancelled {
-            await refresh(ifOlderThan: .zero)
+            await refresh(apart: .zero)
             try? await Task.sleep(for: .seconds(1))
         }
     }
 
-    /// Asks now, unless somebody asked within `age`: a stranger's key must not become a query each.
-    func refresh(ifOlderThan age: Duration) async {
+    /// Returns when the database has been asked since this was called.
+    ///
+    /// Questions begin at least `apart` from each other, and all who wait share one: a stranger's key
+    /// must not become a query each, and a key made a moment ago must not be taken for a stranger's.
+    func refresh(apart: Duration) async {
+        let called = ContinuousClock.now
         await turn.take {
             let (digest, askedAt) = self.known.withLock { ($0.state?.digest, $0.askedAt) }
-            if let askedAt, .now - askedAt < age { return }
+            if let askedAt {
+                if askedAt >= called { return }
+                try? await Task.sleep(until: askedAt + apart, clock: .continuous)
+            }
             await self.ask(digest)
         }
     }
 
     private func ask(_ digest: String?) async {
+        let began = ContinuousClock.now
         do {
             let newer = try await store.state(unlike: digest)
             known.withLock { known in
-                known.askedAt = .now
+                known.askedAt = began
                 known.failingSince = nil
                 if let newer { known.state = newer.with(fallback) }
             }
         } catch is CancellationError {
         } catch {
             let isNews = known.withLock { known in
-                known.askedAt = .now
+                known.askedAt = began
                 defer { known.failingSince = known.failingSince ?? .now }
                 return known.failingSince == nil
             }
