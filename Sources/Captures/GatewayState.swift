@@ -91,8 +91,8 @@ public enum UnknownModel: Error, Sendable, Equatable {
 }
 
 extension GatewayState {
-    /// What `name` means: a model of the registry, `model` of an upstream that lists it,
-    /// `upstream/model`, or whatever an upstream without a list makes of it.
+    /// What `name` means: a model of the registry (`flywheel/model` too), `model` of an upstream that
+    /// lists it, `upstream/model`, or whatever an upstream without a list makes of it.
     ///
     /// Where several upstreams list one model, the first by name has it; one that lists a version of a
     /// model of ours is its server. A name of the registry means the version that is `promoted`, else
@@ -105,6 +105,11 @@ extension GatewayState {
         if let own = registered(name, promoted) { return .own(own) }
         if let lister { return Destination(upstream: lister, model: name) }
         let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
+        if parts.count == 2, parts[0] == Destination.ownName,
+            let own = registered(parts[1], promoted)
+        {
+            return .own(own)
+        }
         if parts.count == 2, let upstream = upstreams.first(where: { $0.name == parts[0] }),
             upstream.models.isEmpty || upstream.models.contains(parts[1])
         {

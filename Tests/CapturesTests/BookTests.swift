@@ -97,6 +97,8 @@ import Testing
         #expect(
             try state.resolve("support", promoted: ["support": "support@2"]).model == "support@2")
         #expect(try state.resolve("gpt-5-mini") == .own("gpt-5-mini@1"))
+        #expect(try state.resolve("flywheel/support@1") == .own("support@1"))
+        #expect(try state.resolve("flywheel/support") == .own("support@10"))
         #expect(throws: UnknownModel.self) { try state.resolve("support@3") }
         let server = Upstream(name: "a-server", url: "https://c", models: ["support@2"])
         state.upstreams.append(server)

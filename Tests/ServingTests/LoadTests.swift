@@ -88,20 +88,22 @@ import Testing
     @Test func `a full queue refuses with 429, and a caller that hangs up frees its place`()
         async throws
     {
-        try await Wild.lend { folder in
-            try await ServerProcess.lend(folder, "--sequences", "1", "--queue", "1") { server in
+        let endless = Self.endless.with(["max_tokens": 65_000])
+        try await Wild.lend(positions: 1 << 16) { folder in
+            let options = ["--sequences", "1", "--queue", "1", "--context", "65536"]
+            try await ServerProcess.lend(folder, options) { server in
                 // Each has its own connections, which end with it.
                 let callers = (0..<2).map { _ in
                     HTTPClient(eventLoopGroupProvider: .singleton)
                 }
-                let request = server.request("chat/completions", Self.endless)
+                let request = server.request("chat/completions", endless)
                 let first = try await callers[0].execute(request, timeout: .seconds(60))
                 #expect(first.status == .ok)
                 let waiting = Task {
                     try await callers[1].execute(request, timeout: .seconds(60))
                 }
                 try await until { try await server.metric("num_requests_waiting") == 1 }
-                let refused = try await server.send("chat/completions", Self.endless)
+                let refused = try await server.send("chat/completions", endless)
                 #expect(refused.status == 429 && refused.headers["retry-after"] == "1")
                 #expect(refused.json["error"]?["code"] == "rate_limit_exceeded")
                 // The one that waits hangs up before it has an answer, the other one within it.
@@ -115,7 +117,7 @@ import Testing
                 try await until { try await server.metric("num_requests_running") == 0 }
                 #expect(try await server.metric("request_success_total", "abort") == 2)
                 let next = try await server.send(
-                    "chat/completions", Self.endless.with(["max_tokens": 3, "stream": false]))
+                    "chat/completions", endless.with(["max_tokens": 3, "stream": false]))
                 #expect(next.json["choices"]?[0]?["finish_reason"] == "length")
             }
         }

@@ -44,6 +44,14 @@ struct ServerProcess {
         _ folder: String = golden, _ options: String...,
         to body: (ServerProcess) async throws -> Output
     ) async throws -> Output {
+        try await lend(folder, options, to: body)
+    }
+
+    @discardableResult
+    static func lend<Output>(
+        _ folder: String, _ options: [String],
+        to body: (ServerProcess) async throws -> Output
+    ) async throws -> Output {
         try await temporaryFolder { place in
             let child = try await ChildProcess.start(
                 .init(

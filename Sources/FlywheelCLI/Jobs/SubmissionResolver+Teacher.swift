@@ -1,3 +1,4 @@
+import Captures
 import FlywheelCore
 import Jobs
 import Stores
@@ -10,7 +11,9 @@ extension SubmissionResolver {
         of distill: DistillSpecification, _ document: SpecificationDocument,
         into resolved: inout Resolved
     ) async throws {
-        guard case .upstream(let name, let model, _) = distill.teacher else { return }
+        guard case .upstream(let name, let model, _) = distill.teacher,
+            name != Destination.ownName
+        else { return }
         let upstreams = try await database.book.upstreams()
         guard !upstreams.isEmpty else { return }
         guard let upstream = upstreams.first(where: { $0["name"]?.string == name }) else {
