@@ -66,6 +66,9 @@ static const unsigned char m0020[] = {
 static const unsigned char m0021[] = {
 #embed "../../migrations/0021_distillation.sql"
 };
+static const unsigned char m0022[] = {
+#embed "../../migrations/0022_handovers.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -91,6 +94,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0019, "0019_curation.sql"),
     MIGRATION(m0020, "0020_servers.sql"),
     MIGRATION(m0021, "0021_distillation.sql"),
+    MIGRATION(m0022, "0022_handovers.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -20,9 +20,9 @@ public final class FileLock: Sendable {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .file(errno) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let holder = Self.number(in: descriptor)
-            close(descriptor)
-            throw .held(by: holder)
+            // `deinit` closes it: it runs, since all members have their values. Closing it here too would
+            // close whatever another thread has opened meanwhile.
+            throw .held(by: Self.number(in: descriptor))
         }
         ftruncate(descriptor, 0)
         let text = Array("\(getpid())\n".utf8)
@@ -32,7 +32,7 @@ public final class FileLock: Sendable {
     /// Lets go of it before this object goes.
     public func release() { flock(descriptor, LOCK_UN) }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     private static func number(in descriptor: CInt) -> Int32 {
         var bytes = [UInt8](repeating: 0, count: 16)

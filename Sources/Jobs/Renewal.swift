@@ -50,8 +50,10 @@ public struct Assignment: Sendable, Codable, Equatable {
     public var rankCount: Int
     public var slotsPerRank: Int
     public var isLeader: Bool
-    /// What the jobs that this one waited for made, by job.
+    /// The models that the jobs made for which this one waited, by job.
     public var outputs: [String: ModelOutput]
+    /// The datasets that they made, by job.
+    public var datasets: [String: Digest]
     /// The newest committed checkpoint.
     public var checkpoint: CheckpointRecord?
 }

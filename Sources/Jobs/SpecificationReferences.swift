@@ -118,6 +118,14 @@ public enum InputRole: Hashable, Sendable, CaseIterable, RawRepresentable {
         self = role
     }
 
+    /// Whether it is a file of rows, and not a folder.
+    public var isRows: Bool {
+        switch self {
+        case .data, .validation, .golden, .prompts, .curated: true
+        default: false
+        }
+    }
+
     public var rawValue: String {
         switch self {
         case .data: "data"
@@ -142,7 +150,7 @@ public enum ResolvedInput: Hashable, Sendable {
     /// A folder: its name (`models.digest`, the SHA-256 of `model.safetensors`, where it has one) and
     /// the digest of every file in it, by file name.
     case folder(Digest, files: [String: Digest])
-    /// The model that a job in `after` makes; known when that job has succeeded.
+    /// The model or dataset that a job in `after` makes; known when that job has succeeded.
     case output(of: JobID)
 
     /// A folder named by its weights or, without any, by the list of its files.

@@ -105,6 +105,38 @@ struct LabellingWithAnUpstream {
         specification(budget: "{tokens: 10000000}", more)
     }
 
+    @Test func `a job learns from the dataset that a job before it makes`() async throws {
+        try await ScriptedUpstream.lend(Self.echo) { upstream in
+            try await LabellingYard.lend(before: upstream) { yard in
+                try yard.importQuestions(20)
+                let id = try yard.submit(
+                    Self.specification("") + """
+
+                        ---
+                        kind: train
+                        name: student
+                        model: {new: {architecture: llama, hidden: 32, layers: 1, heads: 2,
+                                      intermediate: 64, vocabulary: 300}}
+                        data: labels
+                        validation: {share: 0}
+                        schedule: {steps: 2, learningRate: 1.0e-3}
+                        batch: {lanes: 1, rowTokens: 128}
+                        overlong: drop
+                        after: [labels]
+                        """)
+                try await yard.start("worker", "--slots", "1")
+                let job = try await yard.wait(for: id)
+                #expect(job["state"] == "succeeded", "\(job)")
+                let isMadeOfIt = try await yard.pool.value(
+                    """
+                    SELECT m.dataset_digest = d.digest FROM flywheel.models m, flywheel.distillations d
+                    WHERE m.job_id = \(id)
+                    """, as: Bool.self)
+                #expect(isMadeOfIt)
+            }
+        }
+    }
+
     @Test func `what a budget leaves unasked is said, and what was bought is kept`() async throws {
         try await ScriptedUpstream.lend({ _, _ in GatewayClients.answer("well", tokens: 50) }) {
             upstream in

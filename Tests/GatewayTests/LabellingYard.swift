@@ -93,11 +93,12 @@ final class LabellingYard: Sendable {
         try command("data", "import", path, "--name", "questions")
     }
 
-    /// Submits a specification; the job's number.
+    /// Submits a specification; the number of its last job.
     func submit(_ yaml: String) throws -> Int64 {
         let path = "\(home)/job-\(UUID().uuidString).yaml"
         try yaml.write(toFile: path, atomically: true, encoding: .utf8)
-        return try #require(Int64(try command("submit", path)))
+        let numbers = try command("submit", path).split(separator: "\n").compactMap { Int64($0) }
+        return try #require(numbers.last)
     }
 
     func job(_ id: Int64) async throws -> JSONValue {

@@ -13,10 +13,10 @@ struct SubmissionResolver {
     let database: Database
     let artifacts: ArtifactStore
 
-    /// A specification whose inputs are pinned, except for models that jobs before it will make.
+    /// A specification whose inputs are pinned, except for what jobs before it will make.
     struct Resolved {
         var specification: JobSpecification
-        /// Roles whose model the job at this index of the same file makes.
+        /// Roles whose model or dataset the job at this index of the same file makes.
         var outputs: [InputRole: Int] = [:]
         /// Indices of jobs of the same file that must succeed first.
         var parents: [Int] = []
@@ -37,6 +37,9 @@ struct SubmissionResolver {
             var resolved = Resolved(specification: document.specification)
             try await resolveParents(of: document, into: &resolved, before: all)
             for (role, reference) in document.specification.datasets {
+                if try await findDataset(reference, as: role, into: &resolved, before: all) {
+                    continue
+                }
                 try await resolve(reference, as: role, of: document, into: &resolved)
                 try await checkHoldsNothingGolden(role, of: document, in: resolved)
             }
@@ -260,17 +263,33 @@ struct SubmissionResolver {
         _ reference: ModelReference, as role: InputRole, into resolved: inout Resolved,
         before: [Resolved]
     ) async throws -> Bool {
+        guard let name = reference.name else { return false }
+        return try await findParent(.train, name, makes: role, for: &resolved, before: before)
+    }
+
+    /// Looks for a job that this one waits for and that makes the dataset `reference` names: `name` or
+    /// `name@latest`, which is what it will have made by then.
+    private func findDataset(
+        _ reference: DatasetReference, as role: InputRole, into resolved: inout Resolved,
+        before: [Resolved]
+    ) async throws -> Bool {
+        guard case .latest(let name) = reference, role != .golden else { return false }
+        return try await findParent(.distill, name, makes: role, for: &resolved, before: before)
+    }
+
+    private func findParent(
+        _ kind: JobKind, _ name: String, makes role: InputRole, for resolved: inout Resolved,
+        before: [Resolved]
+    ) async throws -> Bool {
         if let index = resolved.parents.last(where: {
-            before[$0].specification.kind == .train
-                && before[$0].specification.envelope.name == reference.name
+            before[$0].specification.kind == kind && before[$0].specification.envelope.name == name
         }) {
             resolved.outputs[role] = index
             return true
         }
         for id in resolved.after.reversed() {
-            guard let row = try await database.views.job(id),
-                row["kind"]?.string == JobKind.train.rawValue,
-                row["name"]?.string == reference.name
+            guard let row = try await database.views.job(id), row["kind"]?.string == kind.rawValue,
+                row["name"]?.string == name
             else { continue }
             resolved.specification.envelope.resolved[role] = .output(of: id)
             return true

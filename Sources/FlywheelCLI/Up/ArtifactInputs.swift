@@ -18,18 +18,19 @@ struct ArtifactInputs: Workers.InputResolver {
             let place = "\(folder)/\(role.rawValue)"
             switch input {
             case .dataset(let digest, _):
-                try artifacts.materialize([place.lastName + ".jsonl": digest], at: folder)
-                inputs.paths[role.rawValue] = place + ".jsonl"
+                inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
+            case .output(let job) where role.isRows:
+                guard let digest = assignment.datasets["\(job)"] else {
+                    throw Self.missing(job, "dataset", role)
+                }
+                inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .folder(_, let files):
                 try artifacts.materialize(files, at: place)
                 inputs.paths[role.rawValue] = place
                 inputs.titles[role.rawValue] = specification.models[role]?.description
             case .output(let job):
                 guard let output = assignment.outputs["\(job)"] else {
-                    throw InputError(
-                        field: role.rawValue,
-                        "job \(job), which should have made it, made no model",
-                        remedy: "Look at that job, and submit this one again after it.")
+                    throw Self.missing(job, "model", role)
                 }
                 try artifacts.materialize(output.files, at: place)
                 inputs.paths[role.rawValue] = place
@@ -37,6 +38,28 @@ struct ArtifactInputs: Workers.InputResolver {
             }
         }
         return inputs
+    }
+
+    private func rows(_ digest: Digest, at place: String, in folder: String) throws -> String {
+        try artifacts.materialize([place.lastName + ".jsonl": digest], at: folder)
+        return place + ".jsonl"
+    }
+
+    private static func missing(_ job: JobID, _ what: String, _ role: InputRole) -> InputError {
+        InputError(
+            field: role.rawValue, "job \(job), which should have made it, made no \(what)",
+            remedy: "Look at that job, and submit this one again after it.")
+    }
+}
+
+extension Assignment {
+    /// The rows in the role `role`, whether they were there before or an earlier job made them.
+    fileprivate func dataset(_ role: InputRole, in envelope: JobEnvelope) -> Digest? {
+        switch envelope.resolved[role] {
+        case .dataset(let digest, _): digest
+        case .output(let job): datasets["\(job)"]
+        case .folder, nil: nil
+        }
     }
 }
 
@@ -46,7 +69,8 @@ extension ArtifactInputs: ResultTaker {
     ) async throws -> Outcome {
         switch try JobSpecification(json: assignment.specification) {
         case .distill(let distill):
-            return try labels(distill, result, attemptFolder)
+            let prompts = assignment.dataset(.prompts, in: distill.envelope)
+            return try labels(distill, of: prompts, result, attemptFolder)
         case .train(let train):
             let folder = try ModelFolder("\(attemptFolder)/\(result["folder"]?.string ?? "model")")
             let files = try folder.add(to: artifacts, isModel: true)
@@ -55,12 +79,11 @@ extension ArtifactInputs: ResultTaker {
             }
             var base: String?
             if case .base(let reference) = train.model { base = reference.description }
-            var dataset: Digest?
-            if case .dataset(let digest, _) = train.envelope.resolved[.data] { dataset = digest }
             return Outcome(
                 result: result,
                 model: .init(
-                    base: base, datasetDigest: dataset, digest: digest, files: files,
+                    base: base, datasetDigest: assignment.dataset(.data, in: train.envelope),
+                    digest: digest, files: files,
                     parameters: try folder.parameters()))
         case .evaluate(let evaluate):
             var dataset: Digest?
@@ -85,12 +108,13 @@ extension ArtifactInputs: ResultTaker {
 extension ArtifactInputs {
     /// The rows that a teacher's answers became, as a dataset.
     private func labels(
-        _ distill: DistillSpecification, _ result: JSONValue, _ attemptFolder: String
+        _ distill: DistillSpecification, of prompts: Digest?, _ result: JSONValue,
+        _ attemptFolder: String
     ) throws -> Outcome {
         let path = "\(attemptFolder)/\(LabelSheet.fileName)"
         let rows = try DatasetFile.rows(at: path)
         let (digest, bytes) = try artifacts.add(file: path)
-        guard case .dataset(let prompts, _)? = distill.envelope.resolved[.prompts] else {
+        guard let prompts else {
             throw InputError(field: "prompts", "the specification does not say which rows they are")
         }
         var terms: String?
