@@ -68,7 +68,7 @@ let package = Package(
                 "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
                 "Collectives",
-                "Tensors", "Processes", "Serving", "Labelling", "Distillation", "FlywheelCore",
+                "Tensors", "Processes", "Serving", "Distillation", "FlywheelCore",
                 .argumentParser, .logging, .yams,
                 .hummingbird,
                 .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
