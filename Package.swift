@@ -244,7 +244,8 @@ let package = Package(
             "ClusterTests",
             [
                 "Stores", "EmbeddedPostgres", "Postgres", "Processes", "Jobs", "FlywheelCore",
-                "TestSupport", .asyncHTTPClient, .nioCore, .nioHTTP1, .logging,
+                "TestSupport", .asyncHTTPClient, .hummingbird, .httpTypes, .nioCore, .nioHTTP1,
+                .logging,
             ]),
         tests(
             "ServingTests",

@@ -17,6 +17,7 @@ struct SchedulingPass {
         var changes = 0
         changes += try await trouble.gather { try await store.endBackoffs(term: term) } ?? 0
         changes += try await trouble.gather { try await store.giveUpLaunches(term: term) } ?? 0
+        changes += try await trouble.gather { try await store.watchCycles(term: term) } ?? 0
         if mayReap { changes += try await reap(&trouble) }
         changes += try await schedule(&trouble)
         changes += try await trouble.gather { try await store.placeServers(term: term) } ?? 0

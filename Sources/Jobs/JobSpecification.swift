@@ -185,6 +185,17 @@ public struct SpecificationDocument: Sendable {
         return documents
     }
 
+    /// A specification that a program wrote; mistakes are named by their fields.
+    public init(json: JSONValue) throws(InputError) {
+        tree = SpecificationTree(json)
+        specification = try JobSpecification(tree)
+    }
+
+    private init(specification: JobSpecification, tree: SpecificationTree) {
+        self.specification = specification
+        self.tree = tree
+    }
+
     /// An error about the value at `field`, a path as `model.base`, where it was written.
     public func error(at field: String, _ problem: String, remedy: String = "") -> InputError {
         var place = tree.place

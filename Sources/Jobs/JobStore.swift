@@ -66,6 +66,8 @@ public protocol JobStore: Sendable {
     func giveUpLaunches(term: Int64) async throws -> Int
     /// Grants servers that are wanted to nodes, and ends those that nobody needs; how many changed.
     func placeServers(term: Int64) async throws -> Int
+    /// Ends the jobs of turns that have passed their cap of money or time; how many turns changed.
+    func watchCycles(term: Int64) async throws -> Int
     /// Tells idle workers, or the coordinator, that there may be something to do. A hint only.
     func nudge(_ whom: Nudge) async throws
     /// Returns, once, after the next nudge of `whom` (or at once if the connection is lost).

@@ -50,59 +50,100 @@ struct LlamaActivations {
         _ configuration: LlamaConfiguration, rowTokensMax: Int, documentTokensMax: Int,
         isTraining: Bool
     ) {
-        let it = configuration
-        let rows = max(rowTokensMax, 1).roundedUp(to: rowBlock)
-        var plan = ArenaPlan()
-        func matrix(_ columns: Int) -> ArenaPlan.Place { plan.add(rows: rows, columns: columns) }
-        func vector(_ columns: Int) -> ArenaPlan.Place { plan.add(rows: 1, columns: columns) }
-        func heads() -> ProjectedPlaces {
-            let keys = it.keyValueHeads * it.headDimension
-            return ProjectedPlaces(
-                place: matrix(it.heads * it.headDimension + 2 * keys), keys: keys)
-        }
-        let attentionColumns = it.heads * it.headDimension
-        let streams = (0...(isTraining ? it.layers : 0)).map { _ in matrix(it.hidden) }
-        let saved = (0..<(isTraining ? it.layers : 1)).map { _ in
-            LayerPlaces(
-                inputInverse: vector(rows), projected: heads(), attention: matrix(attentionColumns),
-                logSumExp: matrix(it.heads), middle: isTraining ? matrix(it.hidden) : streams[0],
-                middleInverse: vector(rows), gate: matrix(it.intermediate),
-                up: matrix(it.intermediate))
-        }
-        let (normed, gated) = (matrix(it.hidden), matrix(it.intermediate))
-        let selectedAttention = matrix(attentionColumns)
-        let outputInverse = vector(rows)
-        let logits = plan.add(rows: Self.headRows, columns: it.vocabulary)
-        let cache = plan.add(
-            rows: it.keyValueHeads, columns: it.attention.cacheColumns(tokens: documentTokensMax))
-        let backward =
-            isTraining
-            ? [
-                it.hidden, it.hidden, it.hidden, it.intermediate, attentionColumns,
-                attentionColumns,
-            ]
-            .map(matrix) : []
-        let projected = isTraining ? heads() : nil
-        let scratch = vector(isTraining ? it.attention.scratchCount(tokens: rowTokensMax) : 0)
-
-        let arena = Arena(plan)
+        let plan = Plan(
+            configuration, rowTokensMax: rowTokensMax, documentTokensMax: documentTokensMax,
+            isTraining: isTraining)
+        let arena = Arena(plan.arena)
         self.arena = arena
-        layers = (0..<it.layers).map { index in
-            saved[isTraining ? index : 0]
-                .layer(in: arena, input: arena[streams[isTraining ? index : 0]])
+        layers = (0..<configuration.layers).map { index in
+            plan.saved[isTraining ? index : 0]
+                .layer(in: arena, input: arena[plan.streams[isTraining ? index : 0]])
         }
-        output = arena[streams[isTraining ? it.layers : 0]]
-        self.outputInverse = arena[outputInverse]
-        (self.normed, self.gated) = (arena[normed], arena[gated])
-        self.selectedAttention = arena[selectedAttention]
-        (self.logits, self.cache) = (arena[logits], arena[cache])
-        gradients = projected.map { projected in
+        output = arena[plan.streams[isTraining ? configuration.layers : 0]]
+        outputInverse = arena[plan.outputInverse]
+        (normed, gated) = (arena[plan.normed], arena[plan.gated])
+        selectedAttention = arena[plan.selectedAttention]
+        (logits, cache) = (arena[plan.logits], arena[plan.cache])
+        gradients = plan.projected.map { projected in
             Gradients(
-                stream: arena[backward[0]], selected: arena[backward[1]],
-                normed: arena[backward[2]], gated: arena[backward[3]],
-                attention: arena[backward[4]], selectedAttention: arena[backward[5]],
-                projected: projected.heads(in: arena), scratch: arena[scratch])
+                stream: arena[plan.backward[0]], selected: arena[plan.backward[1]],
+                normed: arena[plan.backward[2]], gated: arena[plan.backward[3]],
+                attention: arena[plan.backward[4]], selectedAttention: arena[plan.backward[5]],
+                projected: projected.heads(in: arena), scratch: arena[plan.scratch])
         }
+    }
+}
+
+extension LlamaActivations {
+    /// Where everything will lie, before any memory is taken.
+    struct Plan {
+        var arena = ArenaPlan()
+        fileprivate let streams: [ArenaPlan.Place]
+        fileprivate let saved: [LayerPlaces]
+        fileprivate let normed: ArenaPlan.Place
+        fileprivate let gated: ArenaPlan.Place
+        fileprivate let selectedAttention: ArenaPlan.Place
+        fileprivate let outputInverse: ArenaPlan.Place
+        fileprivate let logits: ArenaPlan.Place
+        fileprivate let cache: ArenaPlan.Place
+        fileprivate let backward: [ArenaPlan.Place]
+        fileprivate let projected: ProjectedPlaces?
+        fileprivate let scratch: ArenaPlan.Place
+
+        init(
+            _ configuration: LlamaConfiguration, rowTokensMax: Int, documentTokensMax: Int,
+            isTraining: Bool
+        ) {
+            let it = configuration
+            let rows = max(rowTokensMax, 1).roundedUp(to: rowBlock)
+            var plan = ArenaPlan()
+            func matrix(_ columns: Int) -> ArenaPlan.Place {
+                plan.add(rows: rows, columns: columns)
+            }
+            func vector(_ columns: Int) -> ArenaPlan.Place { plan.add(rows: 1, columns: columns) }
+            func heads() -> ProjectedPlaces {
+                let keys = it.keyValueHeads * it.headDimension
+                return ProjectedPlaces(
+                    place: matrix(it.heads * it.headDimension + 2 * keys), keys: keys)
+            }
+            let attentionColumns = it.heads * it.headDimension
+            let streams = (0...(isTraining ? it.layers : 0)).map { _ in matrix(it.hidden) }
+            self.streams = streams
+            saved = (0..<(isTraining ? it.layers : 1)).map { _ in
+                LayerPlaces(
+                    inputInverse: vector(rows), projected: heads(),
+                    attention: matrix(attentionColumns), logSumExp: matrix(it.heads),
+                    middle: isTraining ? matrix(it.hidden) : streams[0],
+                    middleInverse: vector(rows), gate: matrix(it.intermediate),
+                    up: matrix(it.intermediate))
+            }
+            (normed, gated) = (matrix(it.hidden), matrix(it.intermediate))
+            selectedAttention = matrix(attentionColumns)
+            outputInverse = vector(rows)
+            logits = plan.add(rows: headRows, columns: it.vocabulary)
+            cache = plan.add(
+                rows: it.keyValueHeads,
+                columns: it.attention.cacheColumns(tokens: documentTokensMax))
+            backward =
+                isTraining
+                ? [
+                    it.hidden, it.hidden, it.hidden, it.intermediate, attentionColumns,
+                    attentionColumns,
+                ]
+                .map(matrix) : []
+            projected = isTraining ? heads() : nil
+            scratch = vector(isTraining ? it.attention.scratchCount(tokens: rowTokensMax) : 0)
+            arena = plan
+        }
+    }
+}
+
+extension LlamaConfiguration {
+    /// Bytes that a model of this shape takes beside its parameters, to train on rows of so many tokens.
+    public func trainingBytes(rowTokens: Int) -> Int {
+        let plan = LlamaActivations.Plan(
+            self, rowTokensMax: rowTokens, documentTokensMax: rowTokens, isTraining: true)
+        return plan.arena.count * MemoryLayout<Float>.stride
     }
 }
 

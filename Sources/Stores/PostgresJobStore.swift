@@ -255,6 +255,10 @@ extension PostgresJobStore {
         try await led(term) { try await value("SELECT flywheel.place_servers(\(term))") }
     }
 
+    public func watchCycles(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.watch_cycles(\(term))") }
+    }
+
     public func nudge(_ whom: Nudge) async throws {
         try await run("SELECT pg_notify(\(whom.rawValue), '')")
     }

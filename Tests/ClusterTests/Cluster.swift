@@ -17,6 +17,8 @@ final class Cluster: Sendable {
     let home: String
     let databaseURL: String?
     private let started = Mutex<[ChildProcess]>([])
+    /// Where the gateway listens that was started last, for those started after it.
+    let gateway = Mutex<String?>(nil)
 
     init(pool: Pool, home: String, databaseURL: String?) {
         self.pool = pool
@@ -76,6 +78,7 @@ final class Cluster: Sendable {
             "FLYWHEEL_ARTIFACTS": home + "/artifacts", "FLYWHEEL_LOG": "info",
         ]
         environment["FLYWHEEL_DATABASE_URL"] = databaseURL
+        environment["FLYWHEEL_GATEWAY"] = gateway.withLock(\.self)
         return environment
     }
 

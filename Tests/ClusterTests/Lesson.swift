@@ -72,6 +72,13 @@ enum Lesson {
         return lines
     }()
 
+    static func shape(of thing: String) -> String? { kinds[thing] }
+
+    /// What the rows ask, without the golden ones.
+    static let questions: [String] = all.enumerated().filter { $0.offset % 10 != 0 }.compactMap {
+        (try? JSONValue(parsing: $0.element.utf8))?["messages"]?[0]?["content"]?.string
+    }
+
     static let rows = all.enumerated().filter { $0.offset % 10 != 0 }.map(\.element).joined()
     static let golden = all.enumerated().filter { $0.offset % 10 == 0 }.map(\.element).joined()
 }

@@ -120,9 +120,10 @@ extension Cluster {
         try await flywheel("models", "import", Self.model, "--name", name)
     }
 
-    func startGateway() async throws -> Door {
+    /// - Parameter known: where one listened before; any free one without it.
+    func startGateway(at known: Int = 0) async throws -> Door {
         let child = try await start(
-            ["gateway", "--listen", "127.0.0.1:0"], log: "test-gateway")
+            ["gateway", "--listen", "127.0.0.1:\(known)"], log: "test-gateway")
         let port = try await poll(for: "the gateway's port", atMost: .seconds(30)) {
             let log = (try? String(contentsOfFile: home + "/test-gateway.log", encoding: .utf8))
             return log?.matches(of: #/listens on port (\d+)/#).last.flatMap { Int($0.1) }
@@ -130,6 +131,7 @@ extension Cluster {
             $0 != nil
         }
         let door = Door(cluster: self, child: child, port: try #require(port))
+        gateway.withLock { $0 = "127.0.0.1:\(door.port)" }
         try await poll(for: "the gateway to know its database") {
             try await door.send("/readyz").status
         } until: {

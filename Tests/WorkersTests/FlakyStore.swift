@@ -160,6 +160,9 @@ final class FlakyStore: JobStore {
     func placeServers(term: Int64) async throws -> Int {
         try await through { try await store.placeServers(term: term) }
     }
+    func watchCycles(term: Int64) async throws -> Int {
+        try await through { try await store.watchCycles(term: term) }
+    }
     func nudge(_ whom: Nudge) async throws { try await through { try await store.nudge(whom) } }
     func nudges(of whom: Nudge) async throws -> AsyncStream<Void> {
         try await through { try await store.nudges(of: whom) }

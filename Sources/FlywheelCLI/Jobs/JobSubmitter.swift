@@ -21,8 +21,10 @@ struct JobSubmitter {
         var submitted: [Submitted] = []
         do {
             for (index, job) in resolved.enumerated() {
-                let submission = submission(
-                    of: job, at: index, after: submitted.map(\.job), idempotencyKey)
+                var submission = Self.submission(of: job, after: submitted.map(\.job))
+                submission.idempotencyKey = idempotencyKey.map {
+                    index == 0 ? $0 : "\($0)/\(index + 1)"
+                }
                 submitted.append(try await database.jobs.submit(submission))
                 try checkKey(submission.idempotencyKey, submitted[index])
             }
@@ -36,10 +38,9 @@ struct JobSubmitter {
         return submitted
     }
 
-    /// The submission of the job at `index`, now that those before it have numbers.
-    private func submission(
-        of job: SubmissionResolver.Resolved, at index: Int, after earlier: [JobID],
-        _ idempotencyKey: String?
+    /// The submission of a job, now that those before it have numbers.
+    static func submission(
+        of job: SubmissionResolver.Resolved, after earlier: [JobID]
     ) -> Submission {
         var specification = job.specification
         let parents = job.after + job.parents.map { earlier[$0] }
@@ -47,8 +48,7 @@ struct JobSubmitter {
         for (role, parent) in job.outputs {
             specification.envelope.resolved[role] = .output(of: earlier[parent])
         }
-        let key = idempotencyKey.map { index == 0 ? $0 : "\($0)/\(index + 1)" }
-        return Submission(specification, after: parents, idempotencyKey: key)
+        return Submission(specification, after: parents)
     }
 
     private func checkKey(_ key: String?, _ submitted: Submitted) throws {

@@ -1,0 +1,25 @@
+public import Models
+
+/// What a rank takes of its node's memory while it trains, by what it allocates.
+public struct TrainingMemory: Sendable, Equatable {
+    /// In bytes: the weights, for each thread a copy.
+    public var weights: Int
+    /// A gradient a thread, and the integer sum of all gradients.
+    public var gradients: Int
+    /// AdamW's two.
+    public var moments: Int
+    /// Of a row, a thread.
+    public var activations: Int
+
+    /// - Parameter threads: of a rank; each computes rows of its own.
+    public init(_ configuration: LlamaConfiguration, rowTokens: Int, threads: Int = 1) {
+        let count = ParameterLayout(configuration).count
+        let float = MemoryLayout<Float>.stride
+        weights = threads * count * float
+        gradients = count * (threads * float + MemoryLayout<Int64>.stride)
+        moments = 2 * count * float
+        activations = threads * configuration.trainingBytes(rowTokens: rowTokens)
+    }
+
+    public var bytes: Int { weights + gradients + moments + activations }
+}
