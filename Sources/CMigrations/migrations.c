@@ -72,6 +72,9 @@ static const unsigned char m0022[] = {
 static const unsigned char m0023[] = {
 #embed "../../migrations/0023_builds.sql"
 };
+static const unsigned char m0024[] = {
+#embed "../../migrations/0024_costs.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -99,6 +102,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0021, "0021_distillation.sql"),
     MIGRATION(m0022, "0022_handovers.sql"),
     MIGRATION(m0023, "0023_builds.sql"),
+    MIGRATION(m0024, "0024_costs.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 
