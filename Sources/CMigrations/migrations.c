@@ -70,7 +70,13 @@ static const unsigned char m0022[] = {
 #embed "../../migrations/0022_handovers.sql"
 };
 static const unsigned char m0023[] = {
-#embed "../../migrations/0023_cycles.sql"
+#embed "../../migrations/0023_builds.sql"
+};
+static const unsigned char m0024[] = {
+#embed "../../migrations/0024_costs.sql"
+};
+static const unsigned char m0025[] = {
+#embed "../../migrations/0025_cycles.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -98,7 +104,9 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0020, "0020_servers.sql"),
     MIGRATION(m0021, "0021_distillation.sql"),
     MIGRATION(m0022, "0022_handovers.sql"),
-    MIGRATION(m0023, "0023_cycles.sql"),
+    MIGRATION(m0023, "0023_builds.sql"),
+    MIGRATION(m0024, "0024_costs.sql"),
+    MIGRATION(m0025, "0025_cycles.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

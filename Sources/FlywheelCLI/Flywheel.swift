@@ -15,6 +15,7 @@ import Foundation
             UpCommand.self, DemoCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             GatewayCommand.self, ServeCommand.self, KeysCommand.self, UpstreamsCommand.self,
             TasksCommand.self, SubmitCommand.self, LabelCommand.self, JudgeCommand.self,
+            BuildCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
             NodesCommand.self,
             MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,

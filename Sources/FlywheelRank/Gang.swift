@@ -36,7 +36,7 @@ final class Gang {
             case .train(let train): try TrainJob(train, self).run()
             case .evaluate(let evaluate): try EvaluateJob(evaluate, self).run()
             case .distill(let distill): try DistillJob(distill, self).run()
-            case .judge:
+            case .judge, .build:
                 throw InputError(
                     field: "kind", "no rank works on a job of kind \(specification.kind.rawValue)",
                     remedy: "The worker and its ranks are of different versions: install one.")

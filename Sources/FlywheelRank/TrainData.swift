@@ -1,4 +1,5 @@
 import Datasets
+import Distillation
 import FlywheelCore
 import Foundation
 import Jobs
@@ -9,6 +10,8 @@ import Training
 struct TrainRows {
     let learned: [DatasetRow]
     let held: [DatasetRow]
+    /// How teacher and curated rows became one; nil where only one side is there.
+    let merged: TaughtRows?
     /// Of the files they were read from.
     let digest: Digest
 
@@ -19,8 +22,12 @@ struct TrainRows {
         var digests = [try Digest(ofFile: path)]
         if specification.distillation.curated != nil {
             let curated = try Self.path(InputRole.curated.rawValue, gang)
-            rows += try DatasetFile.rows(at: curated)
+            let merged = TaughtRows(rows, curated: try DatasetFile.rows(at: curated))
+            rows = merged.rows
             digests.append(try Digest(ofFile: curated))
+            self.merged = merged
+        } else {
+            merged = nil
         }
         switch specification.validation.source {
         case .data:
@@ -68,6 +75,8 @@ struct TrainData {
     let digest: Digest
     /// What became of the teacher's thoughts; nil where the method wants none.
     let teaching: Teaching?
+    /// How teacher and curated rows became one; nil where only one side is there.
+    let merged: TaughtRows?
 
     init(
         _ rows: TrainRows, _ tokenizer: Tokenizer, _ template: ChatTemplate,
@@ -91,6 +100,7 @@ struct TrainData {
                 held, rowTokens: specification.batch.rowTokens,
                 overlong: .init(specification.overlong))
         digest = rows.digest
+        merged = rows.merged
     }
 
     private static func documents(

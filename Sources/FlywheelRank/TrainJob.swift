@@ -1,5 +1,6 @@
 import Artifacts
 import Collectives
+import Distillation
 import FlywheelCore
 import Foundation
 import Jobs
@@ -41,6 +42,7 @@ struct TrainJob {
         let outcome = try trainer.train()
         if gang.world.rank == 0 {
             print(times)
+            if let merged = data.merged { print(merged) }
             if let teaching = data.teaching { print(teaching) }
         }
         switch outcome {
@@ -230,6 +232,7 @@ struct TrainJob {
             ],
         ]
         members["teaching"] = data.teaching?.json
+        members["precedence"] = data.merged?.json
         if let best = summary.best {
             members["bestStep"] = .integer(Int64(best.step))
             members["bestLoss"] = .number(best.loss)

@@ -11,6 +11,8 @@ public enum AttemptStage: String, Sendable {
     case labelling
     /// One process of `flywheel`, which asks judges through the gateway.
     case judging
+    /// One process of `flywheel`, which makes a dataset of what the database has.
+    case building
 
     package static let handover = "handover.json"
 }
@@ -24,6 +26,7 @@ extension JobSpecification {
             evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .judging]
         case .distill(let distill): distill.asksUpstream ? [.labelling] : [.ranks]
         case .judge: [.judging]
+        case .build: [.building]
         }
     }
 }

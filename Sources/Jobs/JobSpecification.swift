@@ -6,11 +6,12 @@ public enum JobSpecification: Sendable, Equatable {
     case evaluate(EvaluateSpecification)
     case distill(DistillSpecification)
     case judge(JudgeSpecification)
+    case build(BuildSpecification)
 }
 
 /// What a job can be.
 public enum JobKind: String, Sendable, CaseIterable, Codable {
-    case train, evaluate, distill, judge
+    case train, evaluate, distill, judge, build
 }
 
 extension JobSpecification {
@@ -37,6 +38,7 @@ extension JobSpecification {
         case .evaluate: self = .evaluate(try EvaluateSpecification(document))
         case .distill: self = .distill(try DistillSpecification(document))
         case .judge: self = .judge(try JudgeSpecification(document))
+        case .build: self = .build(try BuildSpecification(document))
         }
     }
 
@@ -50,6 +52,7 @@ extension JobSpecification {
         case .evaluate(let evaluate): evaluate.json
         case .distill(let distill): distill.json
         case .judge(let judge): judge.json
+        case .build(let build): build.json
         }
     }
 
@@ -62,6 +65,7 @@ extension JobSpecification {
         case .evaluate: .evaluate
         case .distill: .distill
         case .judge: .judge
+        case .build: .build
         }
     }
 
@@ -73,6 +77,7 @@ extension JobSpecification {
             case .evaluate(let evaluate): evaluate.envelope
             case .distill(let distill): distill.envelope
             case .judge(let judge): judge.envelope
+            case .build(let build): build.envelope
             }
         }
         set {
@@ -89,6 +94,9 @@ extension JobSpecification {
             case .judge(var judge):
                 judge.envelope = newValue
                 self = .judge(judge)
+            case .build(var build):
+                build.envelope = newValue
+                self = .build(build)
             }
         }
     }
@@ -105,6 +113,7 @@ extension JobSpecification {
             case .evaluate(let evaluate): [.golden: evaluate.golden]
             case .distill(let distill): [.prompts: distill.prompts]
             case .judge(let judge): [.golden: judge.golden]
+            case .build: [:]
             }
         }
         set {
@@ -121,6 +130,7 @@ extension JobSpecification {
             case .judge(var judge):
                 if let golden = newValue[.golden] { judge.golden = golden }
                 self = .judge(judge)
+            case .build: break
             }
         }
     }
@@ -132,7 +142,7 @@ extension JobSpecification {
             case .train(let train): train.models
             case .evaluate(let evaluate): evaluate.models
             case .distill(let distill): distill.models
-            case .judge: [:]
+            case .judge, .build: [:]
             }
         }
         set {
@@ -146,7 +156,7 @@ extension JobSpecification {
             case .distill(var distill):
                 distill.models = newValue
                 self = .distill(distill)
-            case .judge: break
+            case .judge, .build: break
             }
         }
     }
@@ -174,7 +184,7 @@ public struct SpecificationDocument: Sendable {
                 trees.isEmpty
                     ? "no job in it" : "more than \(SpecificationLimits.documents) jobs in it",
                 remedy:
-                    "A specification begins with `kind: train`, `evaluate`, `distill` or `judge`."
+                    "A specification begins with `kind: train`, `evaluate`, `distill`, `judge` or `build`."
             )
         }
         var documents: [Self] = []
@@ -223,7 +233,7 @@ extension SpecificationField {
         guard let kind else {
             throw InputError(
                 file: tree.place.file, line: tree.place.line, field: "kind", "`kind` is missing",
-                remedy: "Add `kind: train`, `evaluate`, `distill` or `judge`.")
+                remedy: "Add `kind: train`, `evaluate`, `distill`, `judge` or `build`.")
         }
         return try kind.choice(of: JobKind.self)
     }

@@ -62,20 +62,42 @@ public struct Outcome: Sendable, Encodable {
         }
     }
 
+    /// Rows that a job made of captures, under its name or that of a split.
+    public struct Piece: Sendable, Encodable {
+        /// Empty for what is learned.
+        public var split: String
+        /// Of the JSONL file.
+        public var digest: Digest
+        public var bytes: Int64
+        /// As whoever made it says: `shape`, `rows`, `card`, the `origins` of its rows, and the digests
+        /// of the golden sets (`golden`) of which none is a copy.
+        public var facts: JSONValue
+
+        public init(split: String, digest: Digest, bytes: Int64, facts: JSONValue) {
+            self.split = split
+            self.digest = digest
+            self.bytes = bytes
+            self.facts = facts
+        }
+    }
+
     /// What the command shows as the job's result.
     public var result: JSONValue
     public var model: Model?
     /// The examination, as `flywheel.record_evaluation` takes it.
     public var evaluation: JSONValue?
     public var dataset: Dataset?
+    /// Of a `build` job, what is learned first; nil for others.
+    public var pieces: [Piece]?
 
     public init(
         result: JSONValue, model: Model? = nil, evaluation: JSONValue? = nil,
-        dataset: Dataset? = nil
+        dataset: Dataset? = nil, pieces: [Piece]? = nil
     ) {
         self.result = result
         self.model = model
         self.evaluation = evaluation
         self.dataset = dataset
+        self.pieces = pieces
     }
 }

@@ -52,7 +52,7 @@ public struct Assignment: Sendable, Codable, Equatable {
     public var isLeader: Bool
     /// The models that the jobs made for which this one waited, by job.
     public var outputs: [String: ModelOutput]
-    /// The datasets that they made, by job.
+    /// The datasets that they made, by job, those of splits by `job/split`.
     public var datasets: [String: Digest]
     /// The newest committed checkpoint.
     public var checkpoint: CheckpointRecord?
@@ -66,4 +66,11 @@ public struct ModelOutput: Sendable, Codable, Equatable {
     public var digest: Digest
     /// Every file of the folder, by name.
     public var files: [String: Digest]
+}
+
+extension Assignment {
+    /// The dataset of that split, empty for what is learned, which `job` made.
+    public func dataset(of job: JobID, split: String) -> Digest? {
+        datasets[split.isEmpty ? "\(job)" : "\(job)/\(split)"]
+    }
 }

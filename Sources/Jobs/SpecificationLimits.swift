@@ -46,6 +46,9 @@ enum SpecificationLimits {
     static let maxTokens = 1...32_768
     static let promptBytes = 64 << 10
 
+    // Curation.
+    static let selected = 256
+
     // Labelling.
     static let concurrency = 1...1_024
 }

@@ -150,8 +150,9 @@ public enum ResolvedInput: Hashable, Sendable {
     /// A folder: its name (`models.digest`, the SHA-256 of `model.safetensors`, where it has one) and
     /// the digest of every file in it, by file name.
     case folder(Digest, files: [String: Digest])
-    /// The model or dataset that a job in `after` makes; known when that job has succeeded.
-    case output(of: JobID)
+    /// The model or dataset that a job in `after` makes; known when that job has succeeded. Of several
+    /// datasets, the one of that split; empty is what is learned.
+    case output(of: JobID, split: String = "")
 
     /// A folder named by its weights or, without any, by the list of its files.
     public static func folder(files: [String: Digest]) -> Self {
@@ -195,7 +196,7 @@ extension SpecificationField {
     }
 
     func resolvedInput() throws(InputError) -> ResolvedInput {
-        let fields = try object("dataset", "folder", "job")
+        let fields = try object("dataset", "folder", "job", "split")
         let (key, field) = try fields.oneOf("dataset", "folder", "job")
         switch key {
         case "dataset":
@@ -215,7 +216,9 @@ extension SpecificationField {
             }
             return .folder(try folder.required("digest").digest(), files: files)
         default:
-            return .output(of: JobID(rawValue: Int64(try field.wholeNumber(in: 1...Int.max))))
+            return .output(
+                of: JobID(rawValue: Int64(try field.wholeNumber(in: 1...Int.max))),
+                split: try fields["split"]?.name() ?? "")
         }
     }
 }
@@ -241,7 +244,9 @@ extension ResolvedInput {
                     "files": .object(files.mapValues { .string($0.hex) }),
                 ]
             ]
-        case .output(let job): ["job": .integer(job.rawValue)]
+        case .output(let job, ""): ["job": .integer(job.rawValue)]
+        case .output(let job, let split):
+            ["job": .integer(job.rawValue), "split": .string(split)]
         }
     }
 }

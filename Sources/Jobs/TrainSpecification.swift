@@ -68,7 +68,10 @@ public struct TrainSpecification: Sendable, Equatable {
     public struct Distillation: Sendable, Equatable {
         /// How much of a taught token's loss is the teacher's distribution; the rest is the token's own.
         public var mix: Double
-        /// More rows, of texts alone: people's corrections.
+        /// More rows, of texts alone.
+        ///
+        /// One that somebody vouches for stands in the place of the teacher's row of the same question; one
+        /// that nobody vouches for gives way.
         public var curated: DatasetReference?
 
         public init(mix: Double = 0.5, curated: DatasetReference? = nil) {

@@ -2,6 +2,7 @@ public import Captures
 public import Curation
 public import FlywheelCore
 public import Foundation
+public import Jobs
 public import Postgres
 
 /// Captures as something to learn from, and where datasets come from.
@@ -72,6 +73,18 @@ public struct CurationBook: Sendable {
             try await pool.values(
                 "SELECT DISTINCT external FROM flywheel.captures WHERE external = ANY (\(names))",
                 as: String.self))
+    }
+
+    /// When a job was submitted, and when its first attempt began.
+    public func moments(of job: JobID) async throws -> (submitted: Date, begun: Date?) {
+        let row = try await pool.first(
+            """
+            SELECT j.created_at, min(a.granted_at) AS begun
+            FROM flywheel.jobs j LEFT JOIN flywheel.attempts a ON a.job_id = j.id
+            WHERE j.id = \(job) GROUP BY j.created_at
+            """)
+        guard let row else { throw StoreRefusal("there is no job \(job). Nothing was built.") }
+        return (try row.decode("created_at"), try row.decode("begun"))
     }
 
     /// What was said of the task before this moment is dropped within the hour.

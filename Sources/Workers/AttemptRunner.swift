@@ -175,30 +175,40 @@ struct AttemptRunner: Sendable {
         case .judging:
             // What was asked before is in the database, for all jobs: this one looks there.
             let launch = try await askingLaunch(configuration.judgeProgram)
-            let database = own.filter {
-                $0.key.hasPrefix("PG")
-                    || ["FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME"].contains($0.key)
-            }
-            return command(
-                stage, launch.arguments,
-                launch.environment(from: own).merging(database) { given, _ in given })
+            return command(stage, launch.arguments, withDatabase(launch, own))
+        case .building:
+            let launch = try launch(configuration.buildProgram, key: nil)
+            return command(stage, launch.arguments, withDatabase(launch, own))
         }
+    }
+
+    /// The environment of `launch`, with this worker's database and artifacts.
+    private func withDatabase(
+        _ launch: LabelLaunch, _ own: [String: String]
+    ) -> [String: String] {
+        let names = ["FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME", "FLYWHEEL_ARTIFACTS"]
+        let database = own.filter { $0.key.hasPrefix("PG") || names.contains($0.key) }
+        return launch.environment(from: own).merging(database) { given, _ in given }
     }
 
     /// One process that asks models, with a key of the gateway's that ends with the attempt.
     private func askingLaunch(_ program: [String]) async throws -> LabelLaunch {
-        guard !program.isEmpty else {
-            throw InputError(
-                "this worker has no program to ask upstreams with",
-                remedy: "Update the worker, and submit the job again.")
-        }
         let secret = GatewaySecret()
         try await patience.callAgain("lend a key") {
             try await store.lendKey(secret.hash, hint: secret.hint, for: lease)
         }
+        return try launch(program, key: secret.text)
+    }
+
+    private func launch(_ program: [String], key: String?) throws(InputError) -> LabelLaunch {
+        guard !program.isEmpty else {
+            throw InputError(
+                "this worker has no program for jobs of this kind",
+                remedy: "Update the worker, and submit the job again.")
+        }
         return LabelLaunch(
             program: program, plan: planPath, temporary: folders.temporary(lease),
-            mark: mark.value, gateway: configuration.gateway, key: secret.text,
+            mark: mark.value, gateway: configuration.gateway, key: key,
             extra: configuration.rankEnvironment)
     }
 

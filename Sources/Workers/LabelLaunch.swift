@@ -1,9 +1,10 @@
 public import FlywheelCore
 import Foundation
 
-/// The command line and environment of a process that asks an upstream for a job.
+/// The command line and environment of a process of `flywheel` that works for a job.
 ///
-/// Of the gateway it gets the address and a key; of this worker, its database least of all, nothing.
+/// Of the gateway it gets the address and, where it asks models, a key; of this worker, its database least
+/// of all, nothing.
 package struct LabelLaunch: Sendable {
     package var program: [String]
     package var plan: String
@@ -11,7 +12,8 @@ package struct LabelLaunch: Sendable {
     /// `AttemptMark.variable`'s value.
     package var mark: String
     package var gateway: String?
-    package var key: String
+    /// Nil for a process that asks nobody.
+    package var key: String?
     /// Added to the environment as configured.
     package var extra: [String: String] = [:]
 

@@ -23,6 +23,8 @@ public struct WorkerConfiguration: Sendable {
     public var labelProgram: [String] = []
     /// What asks judges, before the plan's path: `flywheel judge`.
     public var judgeProgram: [String] = []
+    /// What builds datasets, before the plan's path: `flywheel build`.
+    public var buildProgram: [String] = []
     /// Where the gateway is, as `FLYWHEEL_GATEWAY` says it; jobs ask upstreams through it.
     public var gateway: String?
     /// Added to the ranks' environment.

@@ -4,6 +4,7 @@ import FlywheelCore
 import Foundation
 import Jobs
 import Stores
+import Tasks
 
 extension DataCommand {
     struct Build: DatabaseCommand {
@@ -35,12 +36,20 @@ extension DataCommand {
             name: .customLong("teacher"),
             help: "Of answers that nobody vouches for, learn this model's alone; repeatable.")
         var teachers: [String] = []
-        @Option(help: "Reactions of sources trusted less count for nothing.")
-        var trust = CurationRules(form: .answers).trustMin
+        @Option(
+            help: """
+                Reactions of sources trusted less count for nothing; unless said otherwise, the task's \
+                sources.trustMin, or 0.5.
+                """)
+        var trust: Double?
         @Option(help: "What answers weigh of which nothing was said.")
         var answerWeight = CurationRules(form: .answers).answerWeight
-        @Option(help: "What one source may have at most, of the weight of all rows.")
-        var sourceShare = CurationRules(form: .answers).sourceShareMax
+        @Option(
+            help: """
+                What one source may have at most, of the weight of all rows; unless said otherwise, \
+                the task's sources.shareMax, or 0.25.
+                """)
+        var sourceShare: Double?
         @Option(help: "How much near copies resemble each other: over 0, at most 1.")
         var near = CurationRules(form: .answers).near
         @Option(help: "The share that is held out as NAME-validation.") var validation = 0.1
@@ -50,13 +59,14 @@ extension DataCommand {
 
         func validate() throws {
             let shares = [
-                ("--trust", trust), ("--answer-weight", answerWeight), ("--validation", validation),
+                ("--trust", trust ?? 0), ("--answer-weight", answerWeight),
+                ("--validation", validation),
                 ("--test", test),
             ]
             for (option, value) in shares where !(0...1).contains(value) {
                 throw ValidationError("\(option): from 0 to 1.")
             }
-            for (option, value) in [("--near", near), ("--source-share", sourceShare)]
+            for (option, value) in [("--near", near), ("--source-share", sourceShare ?? 1)]
             where !(value > 0 && value <= 1) {
                 throw ValidationError("\(option): over 0, at most 1.")
             }
@@ -76,7 +86,8 @@ extension DataCommand {
             selection.until = try Moment.read(until, "--until")
             selection.models = models
             let (built, card) = try await DatasetBuilder(
-                database: database, selection: selection, rules: try rules(), name: name
+                database: database, selection: selection, rules: try await rules(database),
+                name: name
             ).build()
             try output.print(
                 [
@@ -97,13 +108,14 @@ extension DataCommand {
             }
         }
 
-        private func rules() throws -> CurationRules {
+        private func rules(_ database: Database) async throws -> CurationRules {
             var rules = CurationRules(form: form)
+            let sources = try await database.tasks.task(task)?.specification.sources
             rules.signals = try signals.map { text throws(InputError) in try SignalFilter(text) }
             rules.teachers = Set(teachers)
-            rules.trustMin = trust
+            rules.trustMin = trust ?? sources?.trustMin ?? rules.trustMin
             rules.answerWeight = answerWeight
-            rules.sourceShareMax = sourceShare
+            rules.sourceShareMax = sourceShare ?? sources?.shareMax ?? rules.sourceShareMax
             rules.near = near
             rules.seed = seed
             rules.splits = [
@@ -116,21 +128,3 @@ extension DataCommand {
 }
 
 extension CurationRules.Form: ExpressibleByArgument {}
-
-/// A moment as people write it.
-enum Moment {
-    /// A day (its beginning, UTC), a moment of ISO 8601, or how long ago: `90m`, `12h`, `30d`.
-    static func read(_ text: String?, _ field: String) throws(InputError) -> Date? {
-        guard let text else { return nil }
-        let units = ["m": 60.0, "h": 3_600.0, "d": 86_400.0]
-        if let unit = text.last.flatMap({ units[String($0)] }), let count = Double(text.dropLast())
-        {
-            return Date(timeIntervalSinceNow: -count * unit)
-        }
-        if let moment = try? Date(text, strategy: .iso8601) { return moment }
-        if let day = try? Date(text, strategy: .iso8601.year().month().day()) { return day }
-        throw InputError(
-            field: field, "`\(text)` is no moment",
-            remedy: "Nothing was done. Write 2026-01-31, 2026-01-31T08:00:00Z, 90m, 12h or 30d.")
-    }
-}

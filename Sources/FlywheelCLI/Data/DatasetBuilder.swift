@@ -21,11 +21,35 @@ struct DatasetBuilder {
         var record: DatasetRecord
     }
 
+    /// What came of the captures, before any of it is registered.
+    struct Made {
+        /// Those that have rows; what is learned comes first.
+        var pieces: [CuratedDataset.Piece]
+        var card: CurationCard
+        /// The golden sets of which no row is a copy.
+        var golden: [DatasetRecord]
+
+        func card(of piece: CuratedDataset.Piece) throws -> JSONValue {
+            try JSONValue(encoding: DatasetCard(of: piece.rows))
+                .merging(["curation": try JSONValue(encoding: card)])
+        }
+    }
+
     /// Builds, and registers every piece that has rows; what is learned comes first.
     ///
     /// The same captures, feedback and rules are the same digests. Throws `InputError` where nothing is
     /// left to learn, saying what became of the captures.
     func build() async throws -> (built: [Built], card: CurationCard) {
+        let made = try await make()
+        var built: [Built] = []
+        for piece in made.pieces {
+            built.append(Built(split: piece.split, record: try await add(piece, made)))
+        }
+        return (built, made.card)
+    }
+
+    /// As `build`, and registers nothing.
+    func make() async throws -> Made {
         let examples = try await database.curation.examples(selection)
         let guarding = try GoldenGuard(database)
         let golden = try await guarding.sets()
@@ -38,12 +62,7 @@ struct DatasetBuilder {
         let card = CurationCard(
             task: selection.task, dataset, of: examples, rules, golden: golden.map(\.title),
             recent: recent)
-        var built: [Built] = []
-        for piece in dataset.pieces where !piece.rows.isEmpty {
-            built.append(
-                Built(split: piece.split, record: try await add(piece, card, golden)))
-        }
-        return (built, card)
+        return Made(pieces: dataset.pieces.filter { !$0.rows.isEmpty }, card: card, golden: golden)
     }
 
     /// Curates until no row is a copy of a golden one, as a comparison of the finished rows finds it:
@@ -70,7 +89,7 @@ struct DatasetBuilder {
     }
 
     private func add(
-        _ piece: CuratedDataset.Piece, _ card: CurationCard, _ golden: [DatasetRecord]
+        _ piece: CuratedDataset.Piece, _ made: Made
     ) async throws -> DatasetRecord {
         let artifacts = try ArtifactStore(at: database.environment.artifacts)
         let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(piece.rows))
@@ -79,10 +98,9 @@ struct DatasetBuilder {
             NewDataset(
                 name: title, digest: digest, shape: piece.rows[0].content.shape.rawValue,
                 rows: piece.rows.count, bytes: Int64(bytes), isGolden: false,
-                card: try JSONValue(encoding: DatasetCard(of: piece.rows))
-                    .merging(["curation": try JSONValue(encoding: card)]),
-                source: "captures of \(selection.task)"), origins: piece.origins)
-        for set in golden {
+                card: try made.card(of: piece), source: "captures of \(selection.task)"),
+            origins: piece.origins)
+        for set in made.golden {
             try await database.curation.recordGoldenCopies(
                 of: digest, in: set.digest, exact: 0, near: 0)
         }

@@ -45,8 +45,9 @@ struct JobSubmitter {
         var specification = job.specification
         let parents = job.after + job.parents.map { earlier[$0] }
         specification.envelope.after = parents.map { .id($0) }
-        for (role, parent) in job.outputs {
-            specification.envelope.resolved[role] = .output(of: earlier[parent])
+        for (role, output) in job.outputs {
+            specification.envelope.resolved[role] = .output(
+                of: earlier[output.job], split: output.split)
         }
         return Submission(specification, after: parents)
     }

@@ -16,50 +16,71 @@ struct SubmissionResolver {
     /// A specification whose inputs are pinned, except for what jobs before it will make.
     struct Resolved {
         var specification: JobSpecification
-        /// Roles whose model or dataset the job at this index of the same file makes.
-        var outputs: [InputRole: Int] = [:]
+        /// Roles whose model or dataset a job of the same file makes.
+        var outputs: [InputRole: Output] = [:]
         /// Indices of jobs of the same file that must succeed first.
         var parents: [Int] = []
         /// Jobs that exist already and must succeed first.
         var after: [JobID] = []
     }
 
+    /// What the job at the index `job` of the same file makes.
+    struct Output {
+        var job: Int
+        /// Of a dataset; empty for what is learned, and for models.
+        var split = ""
+    }
+
     /// Resolves all `documents` before any is submitted, so that a mistake in the last one leaves
     /// nothing half done.
     func resolve(_ documents: [SpecificationDocument]) async throws -> [Resolved] {
         var all: [Resolved] = []
-        for document in documents {
-            guard document.specification.envelope.resolved.isEmpty else {
-                throw document.error(
-                    at: "resolved", "what names resolve to is found out now, not given",
-                    remedy: "Take it out.")
-            }
-            var resolved = Resolved(specification: document.specification)
-            try await resolveParents(of: document, into: &resolved, before: all)
-            for (role, reference) in document.specification.datasets {
-                if try await findDataset(reference, as: role, into: &resolved, before: all) {
-                    continue
-                }
-                try await resolve(reference, as: role, of: document, into: &resolved)
-                try await checkHoldsNothingGolden(role, of: document, in: resolved)
-            }
-            for (role, reference) in document.specification.models {
-                try await resolve(reference, as: role, of: document, into: &resolved, before: all)
-            }
-            if case .distill(let distill) = resolved.specification {
-                try await resolveTeacher(of: distill, document, into: &resolved)
-            }
-            if case .evaluate(let exam) = resolved.specification {
-                try await resolveIncumbent(of: exam, document, into: &resolved)
-                try checkModelsDiffer(document, resolved)
-                try check(document, resolved) { _ = try Exam(exam, rows: $0) }
-            }
-            if case .judge(let measured) = resolved.specification {
-                try check(document, resolved) { _ = try JudgeTrial($0, judge: measured.judge) }
-            }
-            all.append(resolved)
-        }
+        for document in documents { all.append(try await resolve(document, before: all)) }
         return all
+    }
+
+    private func resolve(
+        _ document: SpecificationDocument, before: [Resolved]
+    ) async throws -> Resolved {
+        guard document.specification.envelope.resolved.isEmpty else {
+            throw document.error(
+                at: "resolved", "what names resolve to is found out now, not given",
+                remedy: "Take it out.")
+        }
+        var resolved = Resolved(specification: document.specification)
+        try await resolveParents(of: document, into: &resolved, before: before)
+        for (role, reference) in document.specification.datasets {
+            if try await findDataset(reference, as: role, into: &resolved, before: before) {
+                continue
+            }
+            try await resolve(reference, as: role, of: document, into: &resolved)
+            try await checkHoldsNothingGolden(role, of: document, in: resolved)
+        }
+        for (role, reference) in document.specification.models {
+            try await resolve(reference, as: role, of: document, into: &resolved, before: before)
+        }
+        try await resolveTheRest(of: document, into: &resolved)
+        return resolved
+    }
+
+    /// What only one kind of job has.
+    // Inlined into a coroutine that throws, it crashes Swift 6.3.1 (`emitSetAndGetSwiftErrorValueAround`).
+    @inline(never)
+    private func resolveTheRest(
+        of document: SpecificationDocument, into resolved: inout Resolved
+    ) async throws {
+        switch resolved.specification {
+        case .train: break
+        case .build(let build): try await resolveSources(of: build, document, into: &resolved)
+        case .distill(let distill):
+            try await resolveTeacher(of: distill, document, into: &resolved)
+        case .evaluate(let exam):
+            try await resolveIncumbent(of: exam, document, into: &resolved)
+            try checkModelsDiffer(document, resolved)
+            try check(document, resolved) { _ = try Exam(exam, rows: $0) }
+        case .judge(let measured):
+            try check(document, resolved) { _ = try JudgeTrial($0, judge: measured.judge) }
+        }
     }
 
     private func resolveParents(
@@ -256,44 +277,5 @@ struct SubmissionResolver {
                         + "promoted version of the candidate's name.")
             }
         }
-    }
-
-    /// Looks for a job that this one waits for and that makes the model `reference` names.
-    private func findOutput(
-        _ reference: ModelReference, as role: InputRole, into resolved: inout Resolved,
-        before: [Resolved]
-    ) async throws -> Bool {
-        guard let name = reference.name else { return false }
-        return try await findParent(.train, name, makes: role, for: &resolved, before: before)
-    }
-
-    /// Looks for a job that this one waits for and that makes the dataset `reference` names: `name` or
-    /// `name@latest`, which is what it will have made by then.
-    private func findDataset(
-        _ reference: DatasetReference, as role: InputRole, into resolved: inout Resolved,
-        before: [Resolved]
-    ) async throws -> Bool {
-        guard case .latest(let name) = reference, role != .golden else { return false }
-        return try await findParent(.distill, name, makes: role, for: &resolved, before: before)
-    }
-
-    private func findParent(
-        _ kind: JobKind, _ name: String, makes role: InputRole, for resolved: inout Resolved,
-        before: [Resolved]
-    ) async throws -> Bool {
-        if let index = resolved.parents.last(where: {
-            before[$0].specification.kind == kind && before[$0].specification.envelope.name == name
-        }) {
-            resolved.outputs[role] = index
-            return true
-        }
-        for id in resolved.after.reversed() {
-            guard let row = try await database.views.job(id), row["kind"]?.string == kind.rawValue,
-                row["name"]?.string == name
-            else { continue }
-            resolved.specification.envelope.resolved[role] = .output(of: id)
-            return true
-        }
-        return false
     }
 }

@@ -1,9 +1,6 @@
 import ArgumentParser
 import FlywheelCore
-import Foundation
 import Jobs
-import Labelling
-import Postgres
 
 /// What a worker starts for the part of an attempt that asks judges.
 struct JudgeCommand: DatabaseCommand {
@@ -15,20 +12,7 @@ struct JudgeCommand: DatabaseCommand {
     var plan: String
 
     func run(on database: Database) async throws {
-        // A worker that goes away is seen as a failed write.
-        signal(SIGPIPE, SIG_IGN)
-        let data = try Data(contentsOf: URL(fileURLWithPath: plan))
-        let plan = try JSONDecoder().decode(RankPlan.self, from: data)
-        let desk = AttemptDesk(plan: plan, link: try WorkerLink(to: plan.socket))
-        do {
-            let result = try await desk.staysAwake { try await work(desk, database) }
-            try desk.report(result.map { .done(result: $0) } ?? .left(desk.request ?? .leave))
-        } catch let error as WorkerLink.Lost {
-            throw error
-        } catch {
-            try desk.report(.failed(reason: "\(error)", isInput: Self.isInput(error)))
-            throw error
-        }
+        try await AttemptDesk.run(planAt: plan) { try await work($0, database) }
     }
 
     /// What the attempt came to; nil where it was asked to leave.
@@ -41,24 +25,15 @@ struct JudgeCommand: DatabaseCommand {
         case .evaluate(let specification):
             try await ExamJudging(specification: specification, desk: desk, database: database)
                 .run()
-        case .train, .distill:
+        case .train, .distill, .build:
             throw InputError(
                 field: "kind", "a job of this kind asks no judge",
                 remedy: "The worker and this program are of different versions: install one.")
         }
     }
-
-    /// Whether another attempt would end the same.
-    private static func isInput(_ error: any Error) -> Bool {
-        switch error {
-        case is InputError: true
-        case let refusal as GatewayRefusal: refusal.isInput
-        default: false
-        }
-    }
 }
 
-/// The plan of an attempt that asks models, and the way to its worker.
+/// The plan of an attempt that a process of `flywheel` works on, and the way to its worker.
 struct AttemptDesk: Sendable {
     let plan: RankPlan
     let link: WorkerLink

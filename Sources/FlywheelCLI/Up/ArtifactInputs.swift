@@ -19,16 +19,17 @@ struct ArtifactInputs: Workers.InputResolver {
             switch input {
             case .dataset(let digest, _):
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
-            case .output(let job) where role.isRows:
-                guard let digest = assignment.datasets["\(job)"] else {
-                    throw Self.missing(job, "dataset", role)
+            case .output(let job, let split) where role.isRows:
+                guard let digest = assignment.dataset(of: job, split: split) else {
+                    throw Self.missing(
+                        job, split.isEmpty ? "dataset" : "row of the split \(split)", role)
                 }
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .folder(_, let files):
                 try artifacts.materialize(files, at: place)
                 inputs.paths[role.rawValue] = place
                 inputs.titles[role.rawValue] = specification.models[role]?.description
-            case .output(let job):
+            case .output(let job, _):
                 guard let output = assignment.outputs["\(job)"] else {
                     throw Self.missing(job, "model", role)
                 }
@@ -57,7 +58,7 @@ extension Assignment {
     fileprivate func dataset(_ role: InputRole, in envelope: JobEnvelope) -> Digest? {
         switch envelope.resolved[role] {
         case .dataset(let digest, _): digest
-        case .output(let job): datasets["\(job)"]
+        case .output(let job, let split): dataset(of: job, split: split)
         case .folder, nil: nil
         }
     }
@@ -101,6 +102,7 @@ extension ArtifactInputs: ResultTaker {
                     "dataset_digest": dataset.map { .string($0.hex) } ?? .null
                 ]))
         case .judge: return Outcome(result: result)
+        case .build: return try pieces(result, attemptFolder)
         }
     }
 }
@@ -130,6 +132,18 @@ extension ArtifactInputs {
                 digest: digest, shape: rows[0].content.shape.rawValue, rows: rows.count,
                 bytes: Int64(bytes), card: card, promptsDigest: prompts,
                 teacher: distill.teacher.description, terms: terms))
+    }
+}
+
+extension ArtifactInputs {
+    /// The rows that captures became, as datasets.
+    private func pieces(_ result: JSONValue, _ attemptFolder: String) throws -> Outcome {
+        let pieces = try BuiltPieces.read(in: attemptFolder).map { piece in
+            let (digest, bytes) = try artifacts.add(file: piece.path)
+            return Outcome.Piece(
+                split: piece.split, digest: digest, bytes: Int64(bytes), facts: piece.facts)
+        }
+        return Outcome(result: result, pieces: pieces)
     }
 }
 

@@ -115,6 +115,7 @@ struct WorkerCommand: AsyncParsableCommand {
         configuration.labelProgram = [Programs.own, "label"]
         configuration.gateway = ProcessInfo.processInfo.environment["FLYWHEEL_GATEWAY"]
         configuration.judgeProgram = [Programs.own, "judge"]
+        configuration.buildProgram = [Programs.own, "build"]
         let name = Digest(of: configuration.node).hex.prefix(16)
         let lock = try environment.lockHome(
             "worker-\(name)", for: "The worker of node \(configuration.node)")

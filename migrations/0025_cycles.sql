@@ -216,7 +216,7 @@ LEFT JOIN LATERAL (
     SELECT d.rows, (SELECT count(DISTINCT f.capture_id) FROM flywheel.feedback_use u
                     JOIN flywheel.feedback f ON f.id = u.feedback_id
                     WHERE u.dataset_digest = d.digest AND f.correction IS NOT NULL) AS corrections
-    FROM flywheel.dataset d WHERE d.source = 'job ' || c.build_job AND d.name = c.task) learned ON true
+    FROM flywheel.job_outputs d WHERE d.job_id = c.build_job AND d.split = '') learned ON true
 LEFT JOIN LATERAL (
     SELECT s.value, s.low, s.high, s.n FROM flywheel.scorecard s
     WHERE s.evaluation_id = c.evaluation_id AND s.model_id = c.model_id AND s.metric = c.metric

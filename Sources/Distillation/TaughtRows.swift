@@ -1,0 +1,84 @@
+public import Datasets
+public import FlywheelCore
+import Tokenizers
+
+/// The rows of method `distill`: a teacher's and curated ones, of which one stands where both answer the
+/// same question.
+///
+/// A curated row stands in the teacher's place where somebody vouches for it: its field `target` is a
+/// correction or an accepted answer (as `flywheel data build` writes it), or it has none, being written by
+/// hand. An answer of which nobody said anything (`target: answer`) gives way to the teacher's. The rest of
+/// both stays: the teacher's rows first, each side in its order.
+///
+/// Rows are about the same question where they have the same `id`, or where all that stands before the
+/// answer is the same but for case and blanks. The number that stands in for a missing `id` says nothing.
+public struct TaughtRows: Sendable {
+    public let rows: [DatasetRow]
+    /// Of the teacher, before and after.
+    public let given: Int
+    public let taught: Int
+    /// Curated rows that are learned, and those that gave way.
+    public let curated: Int
+    public let yielded: Int
+
+    public init(_ teacher: [DatasetRow], curated all: [DatasetRow]) {
+        let vouched = Questions(all.filter(\.isVouchedFor))
+        let kept = teacher.filter { !vouched.contain($0) }
+        let answered = Questions(teacher)
+        let standing = all.filter { $0.isVouchedFor || !answered.contain($0) }
+        rows = kept + standing
+        given = teacher.count
+        taught = kept.count
+        curated = standing.count
+        yielded = all.count - standing.count
+    }
+
+    public var json: JSONValue {
+        [
+            "taught": .integer(Int64(taught)), "replaced": .integer(Int64(given - taught)),
+            "curated": .integer(Int64(curated)), "yielded": .integer(Int64(yielded)),
+            "sentence": .string(description),
+        ]
+    }
+}
+
+extension TaughtRows: CustomStringConvertible {
+    public var description: String {
+        """
+        \(taught) of \(given) rows are the teacher's, and \(curated) of \(curated + yielded) curated: \
+        \(given - taught) of the teacher's gave way to what somebody vouches for, \(yielded) curated ones \
+        to the teacher
+        """
+    }
+}
+
+/// What rows ask.
+private struct Questions {
+    private var ids: Set<String> = []
+    private var texts: Set<[NormalText]> = []
+
+    init(_ rows: [DatasetRow]) {
+        ids = Set(rows.compactMap(\.ownID))
+        texts = Set(rows.compactMap(\.asked))
+    }
+
+    func contain(_ row: DatasetRow) -> Bool {
+        row.ownID.map(ids.contains) ?? false || row.asked.map(texts.contains) ?? false
+    }
+}
+
+extension DatasetRow {
+    fileprivate var isVouchedFor: Bool { fields["target"]?.string != "answer" }
+
+    /// Nil for the row's number.
+    fileprivate var ownID: String? { Int(id) == nil ? id : nil }
+
+    /// Who says what before the answer, turn by turn.
+    fileprivate var asked: [NormalText]? {
+        question?.messages.map { message in
+            let calls = message.toolCalls.map { "\($0.name) \($0.arguments)" }
+            return NormalText(
+                ([message.role.rawValue, message.content] + calls).joined(separator: "\n"))
+        }
+    }
+}
