@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -96,6 +97,18 @@ int cprocess_listen(const char *path) {
         return -status;
     }
     return listener;
+}
+
+int cprocess_free_port(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (holder < 0) return -errno;
+    int failed = bind(holder, (struct sockaddr *)&address, size) != 0
+        || getsockname(holder, (struct sockaddr *)&address, &size) != 0;
+    int status = failed ? -errno : ntohs(address.sin_port);
+    close(holder);
+    return status;
 }
 
 int cprocess_accept(int listener) {

@@ -28,6 +28,9 @@ int cprocess_pipe(int ends[2]);
 // A Unix stream socket listening at `path`, closed on exec; or minus an errno.
 int cprocess_listen(const char *path);
 
+// A TCP port of 127.0.0.1 on which nobody listens now, or minus an errno.
+int cprocess_free_port(void);
+
 // The next connection, or minus an errno.
 int cprocess_accept(int listener);
 

@@ -1,77 +1,64 @@
+import Captures
 import FlywheelCore
 import Foundation
 import Jobs
-import Postgres
+import Labelling
 import Stores
+import Tasks
 
-/// One turn of the wheel, told on the terminal: import, train, examine, gate, answer.
+/// The wheel turned on one machine, told on the terminal: a generalist, users, turns, and what they
+/// brought; and the same without the users' corrections.
 struct Demo {
-    var steps: Int?
+    let scale: DemoScale
+    let generalist: DemoGeneralist
     /// What an hour of one slot costs, in whatever money.
-    var slotHour = 0.05
-    private static let task = "package-section"
+    let slotHour: Double
+    /// Up to and without `/v1`.
+    let gateway: String
 
     func run() async throws {
-        try await Database.with { try await run(on: $0) }
+        try await Database.with { database in
+            let names = try await names(in: database)
+            do {
+                try await run(on: database, names)
+            } catch is CancellationError {
+                // Left behind, they would stand before those of the next demo.
+                await Task { await cancelJobs(of: names, database) }.value
+                Terminal.note("\nInterrupted: its jobs were cancelled, its rows stay.")
+                throw CancellationError()
+            }
+        }
     }
 
-    private func run(on database: Database) async throws {
+    private func run(on database: Database, _ names: DemoNames) async throws {
         say("1", "Rows from this machine's package lists")
         let set = try PackageSections.ofThisMachine()
-        let (data, golden) = try await importRows(set, into: database)
-        print(
-            """
-               \(data.name) version \(data.version): \(Formatting.count(data.rows)) packages to learn from
-               \(golden.name) version \(golden.version): \(Formatting.count(golden.rows)) golden packages, \
-            of \(set.sections.count) sections; no source package is in both
-            """)
+        let rounds = DemoRounds(set, scale)
+        let specifications = try await prepare(set, names, database)
+        tell(set, rounds)
 
-        let jobs = try await submit(to: database)
-        do {
-            try await follow(jobs, in: database)
-        } catch is CancellationError {
-            // Left behind, they would stand before those of the next demo.
-            await Task {
-                for job in [jobs.exam, jobs.train] { _ = try? await database.jobs.cancel(job) }
-            }.value
-            Terminal.note("\nInterrupted: its jobs were cancelled, its rows stay.")
-            throw CancellationError()
-        }
-    }
+        say(
+            "2",
+            generalist.isOurs
+                ? "A generalist to answer, and a small model for students to begin from"
+                : "A small model for students to begin from")
+        try await submit(specifications.beginnings, names.generalist, database)
+        try await applyTasks(specifications, names, database)
 
-    /// Tells how the two jobs of a turn go, and what came out.
-    private func follow(_ jobs: Turn, in database: Database) async throws {
-        say("2", "Training from nothing, two ranks (job \(jobs.train))")
-        try await JobWatcher(database: database).watch(jobs.train)
-        say("3", "Examination on the golden set (job \(jobs.exam))")
-        try await JobWatcher(database: database, tellsResult: false).watch(jobs.exam)
-        say("4", "The gate")
-        for row in try await database.rows(DemoQuery.verdict.text, jobs) {
-            print("   \(row.cell("sentence"))")
+        for (number, task) in zip(["3", "4"], names.tasks) {
+            let isHeard = task == names.task
+            say(number, isHeard ? "The wheel, with users" : "The same, and nobody hears the users")
+            try await turn(task, isHeard: isHeard, rounds, set, database)
         }
-        say("5", "A few answers")
-        try await table(.answers, jobs, database)
-        say("6", "What it took and what came out")
-        let baseline = baseline(database)
-        try await table(.summary, jobs, database, more: baseline)
-        if baseline.isEmpty {
-            Terminal.note("Not compared with a linear model: apt-get install python3-sklearn")
-        }
-        say("7", "The five sections it knows least")
-        let confusions = try await database.rows(DemoQuery.confusions.text, jobs)
-        let plot = ConfusionPlot(confusions, worst: 5)
-        for line in plot.lines(width: max(Terminal.output.width, 80)) { print(line) }
 
-        print(
-            "\nEvery \(baseline.isEmpty ? "" : "other ")number above is from a view. The queries, to run "
-                + "again with `flywheel sql`:\n")
-        for query in DemoQuery.allCases { print(query.text(jobs) + "\n") }
-        print(
-            "Files are in \(folder(database)): the rows, and the specification for `flywheel submit`."
-        )
-        if database.environment.databaseURL == nil {
-            print("`flywheel up` starts it all again; `flywheel models list` shows what is there.")
-        }
+        say("5", "The proof: the last student against the generalist, and against the unheard one")
+        let students = names.tasks.map { DemoNames.student(of: $0) + "@\(scale.turns)" }
+        let exams = try await submit(
+            specifications.proofs(student: students[0], unheard: students[1]),
+            names.task + "-proofs", database)
+        try await DemoClosing(
+            database: database, run: .init(names: names, proofs: exams), folder: folder(database)
+        ).tell()
     }
 
     private func say(_ number: String, _ words: String) {
@@ -80,113 +67,175 @@ struct Demo {
 
     private func folder(_ database: Database) -> String { database.environment.home + "/demo" }
 
-    /// The row of the closing table that is no view's: what a linear model makes of the same rows.
-    private func baseline(_ database: Database) -> [[String]] {
-        let path = "\(folder(database))/\(Self.task)"
-        guard
-            let baseline = LinearBaseline.run(
-                training: "\(path).jsonl", golden: "\(path)-golden.jsonl")
-        else { return [] }
-        let seconds = Formatting.fixed(baseline.seconds, 1)
-        return [
-            [
-                "accuracy of scikit-learn's linear SVM, run here in \(seconds) s",
-                Formatting.fixed(baseline.accuracy, 3),
-            ]
-        ]
+    // MARK: Beginnings
+
+    /// The first names that no task of this database has.
+    private func names(in database: Database) async throws -> DemoNames {
+        let taken = Set(try await database.tasks.list().compactMap { $0["name"]?.string })
+        return (1...).lazy.map(DemoNames.init(run:)).first { !taken.contains($0.task) }!
     }
 
-    // MARK: Rows
-
-    private func importRows(
-        _ set: PackageSections, into database: Database
-    ) async throws -> (data: DatasetRecord, golden: DatasetRecord) {
+    private func prepare(
+        _ set: PackageSections, _ names: DemoNames, _ database: Database
+    ) async throws -> DemoSpecifications {
         let folder = folder(database)
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
-        let (data, golden) = ("\(folder)/\(Self.task).jsonl", "\(folder)/\(Self.task)-golden.jsonl")
-        try set.training.jsonl.write(toFile: data, atomically: true, encoding: .utf8)
-        try set.golden.jsonl.write(toFile: golden, atomically: true, encoding: .utf8)
-        let examined = try await database.importDataset(
-            [golden], name: "\(Self.task)-golden", isGolden: true)
-        // Packages of other sources may still be described in the same words.
-        return (
-            try await database.importDataset(
-                [data], name: Self.task, isGolden: false, withoutGolden: true), examined
-        )
+        func bring(
+            _ rows: some Sequence<JSONValue>, _ name: String, isGolden: Bool = false
+        ) async throws {
+            let path = "\(folder)/\(name).jsonl"
+            try rows.jsonl.write(toFile: path, atomically: true, encoding: .utf8)
+            // Packages of other sources may still be described in a golden one's words.
+            _ = try await database.importDataset(
+                [path], name: name, isGolden: isGolden, withoutGolden: !isGolden)
+        }
+        for task in names.tasks {
+            try await bring(
+                set.golden.lazy.map(\.row), DemoNames.golden(of: task), isGolden: true)
+        }
+        try await bring((set.schooling + set.asked).lazy.map(\.text), names.texts)
+        if generalist.isOurs { try await bring(set.schooling.lazy.map(\.row), names.lessons) }
+        return DemoSpecifications(
+            names: names, scale: scale, generalist: generalist.asked(about: set.sections))
+    }
+
+    private func tell(_ set: PackageSections, _ rounds: DemoRounds) {
+        let taught =
+            generalist.isOurs
+            ? "\(Formatting.count(set.schooling.count)) to teach a generalist, " : ""
+        print(
+            """
+               \(taught)\(Formatting.count(rounds.count)) for users to ask about, \
+            \(Formatting.count(set.golden.count)) golden; of \(set.sections.count) sections
+               no source package is in two of these
+            """)
+    }
+
+    private func applyTasks(
+        _ specifications: DemoSpecifications, _ names: DemoNames, _ database: Database
+    ) async throws {
+        let folder = folder(database)
+        let book = specifications.book(slotHour: slotHour)
+        try book.write(toFile: "\(folder)/book.yaml", atomically: true, encoding: .utf8)
+        _ = try await database.book.apply(
+            try UpstreamBook(yaml: book, file: "\(folder)/book.yaml"), author: NSUserName())
+        let tasks = specifications.tasks
+        let path = "\(folder)/\(names.task).task.yaml"
+        try tasks.write(toFile: path, atomically: true, encoding: .utf8)
+        for task in try TaskSpecification.all(yaml: tasks, file: path) {
+            _ = try await database.tasks.apply(task, author: NSUserName())
+        }
+    }
+
+    // MARK: Turns
+
+    /// Rounds of calls and turns of the wheel by turns, and a closing round.
+    private func turn(
+        _ task: String, isHeard: Bool, _ rounds: DemoRounds, _ set: PackageSections,
+        _ database: Database
+    ) async throws {
+        var traffic = DemoTraffic(
+            gateway: gateway, task: task, sections: set.sections.sorted(), isHeard: isHeard)
+        traffic.budget.money = generalist.roundMoney.map { Decimal($0) }
+        for turn in 1...scale.turns {
+            try await send(rounds.calls(before: turn), before: turn, traffic, database)
+            let begun = try await TurnStarter(database: database).begin(task, CapOptions())
+            guard let row = try await database.cycles.cycle(of: task, turn: begun.turn) else {
+                throw ServiceUnavailable("Turn \(turn) of \(task) cannot be read.", remedy: "")
+            }
+            let watcher = TurnWatcher(database: database, task: task, turn: begun.turn)
+            let end = try await watcher.watch(row, isSilent: false)
+            watcher.tell(end)
+            guard ["promoted", "not promoted"].contains(end.cell("state")) else {
+                throw ExitStatus.failed
+            }
+        }
+        try await send(rounds.closing, before: scale.turns + 1, traffic, database)
+    }
+
+    /// Sends a round of calls, and waits until all of it can be learned from.
+    private func send(
+        _ packages: [PackageSections.Package], before turn: Int, _ traffic: DemoTraffic,
+        _ database: Database
+    ) async throws {
+        let before = try await database.kept(of: traffic.task)
+        let told = try await traffic.send(packages, round: "\(turn)")
+        var line =
+            "\(Formatting.count(told.answered)) calls answered in "
+            + "\(Formatting.fixed(told.seconds, 1)) s"
+        if traffic.isHeard {
+            line +=
+                ", \(Formatting.count(told.accepted)) accepted, "
+                + "\(Formatting.count(told.corrected)) corrected"
+        }
+        if told.refused > 0 { line += ", \(Formatting.count(told.refused)) refused" }
+        if let halt = told.halt { line += "; no more: \(halt)" }
+        print(line)
+        guard told.answered > 0 else {
+            throw ServiceUnavailable("No call of \(traffic.task) was answered.", remedy: "")
+        }
+        try await database.waitUntilKept(
+            of: traffic.task, calls: before.calls + Int64(told.answered),
+            feedback: before.feedback + Int64(told.accepted + told.corrected))
     }
 
     // MARK: Jobs
 
-    /// The two jobs of a turn.
-    struct Turn {
-        var train: JobID
-        var exam: JobID
-        /// What an hour of one slot costs.
-        var slotHour: Double
-    }
-
-    private func submit(to database: Database) async throws -> Turn {
-        let promoted = try await database.registry.model(named: Self.task)
-            .flatMap { $0.stage == "promoted" ? $0.title : nil }
-        let path = folder(database) + "/\(Self.task).yaml"
-        let text = specification(incumbent: promoted)
+    @discardableResult
+    private func submit(
+        _ text: String, _ name: String, _ database: Database
+    ) async throws -> [JobID] {
+        let path = folder(database) + "/\(name).yaml"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         let jobs = try await JobSubmitter(database: database).submit(yaml: text, file: path)
-        return Turn(train: jobs[0].job, exam: jobs[1].job, slotHour: slotHour)
+        for job in jobs {
+            try await JobWatcher(database: database, tellsResult: false).watch(job.job)
+        }
+        return jobs.map(\.job)
     }
 
-    /// A Llama of 2.4 million parameters, and rows of 1,024 tokens with some thirty packages each.
-    private func specification(incumbent: String?) -> String {
-        """
-        kind: train
-        name: \(Self.task)
-        model:
-          new: {architecture: llama, hidden: 192, layers: 4, heads: 6, keyValueHeads: 2,
-                intermediate: 512, vocabulary: 4096}
-        data: \(Self.task)@latest
-        validation: {share: 0.02, everySteps: 100}
-        method: {type: sft, adapter: full}
-        schedule: {\(steps.map { "steps: \($0)" } ?? "epochs: 2"), learningRate: 3.0e-3,
-                   warmup: 0.05, decay: cosine}
-        batch: {lanes: 8, rowTokens: 1024, order: shuffled, seed: 7}
-        precision: fp32
-        ranks: {min: 1, max: 2}
-        checkpoint: {everySteps: 100}
-        overlong: drop
-        ---
-        kind: evaluate
-        name: \(Self.task)-exam
-        model: \(Self.task)
-        \(incumbent.map { "incumbent: \($0)\n" } ?? "")golden: \(Self.task)-golden@latest
-        graders: [{type: exact}]
-        gate: {metric: accuracy, margin: 0.01, atLeast: 0.5, promote: true}
-        maxTokens: 12
-        ranks: {min: 1, max: 2}
-        after: [\(Self.task)]
-
-        """
-    }
-
-    // MARK: Numbers
-
-    private func table(
-        _ query: DemoQuery, _ turn: Turn, _ database: Database, more: [[String]] = []
-    ) async throws {
-        let rows = try await database.rows(query.text, turn)
-        guard let columns = rows.first.map({ _ in query.columns }) else { return }
-        var table = Table(columns: columns)
-        for row in rows { table.add(columns.map { row.cell($0.name) }) }
-        for cells in more { table.add(cells) }
-        table.show()
+    private func cancelJobs(of names: DemoNames, _ database: Database) async {
+        let running = try? await database.rows(
+            "SELECT id FROM jobs WHERE starts_with(name, '\(names.task)') "
+                + "AND state NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY id DESC")
+        for row in running ?? [] {
+            guard let id = row["id"]?.integer else { continue }
+            _ = try? await database.jobs.cancel(JobID(rawValue: id))
+        }
     }
 }
 
 extension Database {
-    /// The rows of a query about `turn`.
-    fileprivate func rows(
-        _ text: (Demo.Turn) -> String, _ turn: Demo.Turn
-    ) async throws -> [JSONValue] {
-        try JSONValue(parsing: Array(try await views.answer(to: text(turn)).utf8)).array ?? []
+    /// The rows of a query of views.
+    func rows(_ query: String) async throws -> [JSONValue] {
+        try JSONValue(parsing: Array(try await views.answer(to: query).utf8)).array ?? []
+    }
+
+    /// How much of a task's traffic has come to the database.
+    fileprivate func kept(of task: String) async throws -> (calls: Int64, feedback: Int64) {
+        let row = try await rows(
+            """
+            SELECT (SELECT count(*) FROM captures WHERE task = '\(task)') AS calls,
+                   (SELECT count(*) FROM feedback_received f JOIN captures c ON c.id = f.capture_id
+                    WHERE c.task = '\(task)') AS feedback
+            """
+        ).first
+        return (row?["calls"]?.integer ?? 0, row?["feedback"]?.integer ?? 0)
+    }
+
+    /// Waits until so many calls and pieces of feedback are there; usually less than a second.
+    fileprivate func waitUntilKept(
+        of task: String, calls: Int64, feedback: Int64
+    ) async throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            let kept = try await kept(of: task)
+            if kept.calls >= calls, kept.feedback >= feedback { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw ServiceUnavailable(
+            "The gateway has kept calls of \(task) that have not come to the database.",
+            remedy: "See gateway.log in \(environment.home).")
     }
 }

@@ -1,70 +1,93 @@
 import Jobs
 
-/// The queries behind the demo's numbers, as the demo prints them.
+/// The queries behind the demo's closing tables, as the demo prints them.
 enum DemoQuery: CaseIterable {
-    case verdict
+    case turns
     case answers
-    case summary
+    case proof
+    case trust
     case confusions
+
+    /// What a run is known by.
+    struct Run {
+        var names: DemoNames
+        /// The last student against the generalist, and against the one that nobody corrected.
+        var proofs: [JobID]
+    }
+
+    var heading: String {
+        switch self {
+        case .turns: "Each turn of the wheel"
+        case .answers: "Who answered the users"
+        case .proof: "The proof"
+        case .trust: "How far each user is believed"
+        case .confusions: "The five sections that the last student knows least"
+        }
+    }
 
     var columns: [Table.Column] {
         switch self {
-        case .verdict: [.text("sentence")]
-        case .answers: [.text("package"), .text("answer"), .text("maintainer")]
-        case .summary: [.text("what"), .number("shown")]
+        case .turns:
+            [
+                .text("task"), .number("turn"), .text("state"), .number("rows"),
+                .number("corrected"), .number("accuracy"), .text("interval"),
+                .number("accepted"), .number("money"), .number("seconds"),
+            ]
+        case .answers:
+            [
+                .text("task"), .text("model"), .number("calls"), .number("accepted"),
+                .number("p50_ms"), .number("p99_ms"), .number("per_1000_calls"),
+            ]
+        case .proof: [.text("sentence")]
+        case .trust:
+            [
+                .text("source"), .number("trust"), .text("interval"), .number("given"),
+                .number("used"),
+            ]
         case .confusions: [.text("expected"), .text("answer"), .number("n")]
         }
     }
 
-    func text(_ turn: Demo.Turn) -> String {
-        switch self {
-        case .verdict:
+    func text(_ run: Run) -> String {
+        let tasks = run.names.tasks.map { "'\($0)'" }.joined(separator: ", ")
+        let proofs = run.proofs.map { "\($0)" }.joined(separator: ", ")
+        return switch self {
+        case .turns:
             """
-            SELECT DISTINCT sentence FROM scorecards WHERE job_id = \(turn.exam)
+            SELECT task, turn, state, to_char(rows, 'FM999,999') AS rows, corrections AS corrected,
+                   to_char(quality, 'FM0.000') AS accuracy,
+                   to_char(quality_low, 'FM0.000') || ' to ' || to_char(quality_high, 'FM0.000') AS interval,
+                   coalesce(to_char(100 * acceptance, 'FM990.0') || ' %', '') AS accepted,
+                   to_char(cost, 'FM990.0000') AS money, to_char(seconds, 'FM9990') AS seconds
+            FROM cycles WHERE task IN (\(tasks)) ORDER BY task, turn
             """
         case .answers:
             """
-            SELECT v.row_id AS package, v.answer, v.expected AS maintainer
-            FROM verdicts v JOIN scorecards s USING (evaluation_id, model)
-            WHERE s.job_id = \(turn.exam) AND s.model IS DISTINCT FROM s.incumbent
-              AND s.metric = 'accuracy' AND s.slice = 'all'
-            ORDER BY md5(v.row_id) LIMIT 8
+            WITH judged AS (SELECT DISTINCT ON (capture_id) capture_id, reward FROM signals
+                            WHERE reward IS NOT NULL ORDER BY capture_id, at DESC)
+            SELECT task, model, to_char(count(*), 'FM999,999') AS calls,
+                   coalesce(to_char(100 * avg((reward >= 0.5)::int), 'FM990.0') || ' %', '') AS accepted,
+                   to_char(percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms), 'FM9990.0') AS p50_ms,
+                   to_char(percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_ms), 'FM9990.0') AS p99_ms,
+                   to_char(1000 * avg(cost), 'FM0.000000') AS per_1000_calls
+            FROM captures LEFT JOIN judged ON capture_id = id
+            WHERE task IN (\(tasks)) AND status = 'ok' GROUP BY task, model ORDER BY task, min(at)
             """
-        case .summary:
+        case .proof:
             """
-            WITH s AS (SELECT * FROM scorecards WHERE job_id = \(turn.exam)
-                       AND model IS DISTINCT FROM incumbent
-                       AND metric = 'accuracy' AND slice = 'all'),
-                 t AS (SELECT count(*) AS steps, sum(tokens) AS tokens, max(ranks) AS ranks,
-                              sum(step_seconds) AS seconds FROM training_steps WHERE job_id = \(turn.train)),
-                 v AS (SELECT value FROM metrics WHERE job_id = \(turn.train) ORDER BY step DESC LIMIT 1),
-                 m AS (SELECT * FROM models WHERE job_id = \(turn.train)),
-                 c AS (SELECT sum(ranks * extract(epoch FROM ended_at - started_at)) AS slot_seconds
-                       FROM attempts WHERE job_id = \(turn.train)),
-                 j AS (SELECT * FROM jobs WHERE id = \(turn.exam)),
-                 d AS (SELECT d.* FROM datasets d JOIN m ON d.digest = m.dataset_digest LIMIT 1)
-            SELECT what, shown FROM s, t, v, m, c, j, d, LATERAL (VALUES
-                ('model', m.name || '@' || m.version || ', ' || m.stage),
-                ('parameters', to_char(m.parameters, 'FM999,999,999,999')),
-                ('rows to learn from', to_char(d.rows, 'FM999,999,999')),
-                ('golden rows', to_char(s.n, 'FM999,999,999')),
-                ('accuracy on golden rows', to_char(s.value, 'FM0.000')),
-                ('95 % interval', to_char(s.low, 'FM0.000') || ' to ' || to_char(s.high, 'FM0.000')),
-                ('loss on held-out rows (nats a token)', to_char(v.value, 'FM0.000')),
-                ('steps, by ranks', t.steps || ', by ' || t.ranks),
-                ('tokens trained on', to_char(t.tokens, 'FM999,999,999,999')),
-                ('seconds of training', to_char(t.seconds, 'FM999,990.0')),
-                ('tokens a second', to_char(t.tokens / t.seconds, 'FM999,999,999')),
-                ('money for training, at \(turn.slotHour) a slot-hour',
-                 to_char(c.slot_seconds / 3600 * \(turn.slotHour), 'FM999,990.0000')),
-                ('seconds of examination', to_char(extract(epoch FROM j.finished_at - j.started_at), 'FM999,990.0')),
-                ('weights', left(m.digest, 16) || '…')
-            ) AS lines(what, shown)
+            SELECT DISTINCT job_id, sentence FROM scorecards WHERE job_id IN (\(proofs)) ORDER BY job_id
+            """
+        case .trust:
+            """
+            SELECT source, to_char(trust, 'FM0.00') AS trust,
+                   to_char(low, 'FM0.00') || ' to ' || to_char(high, 'FM0.00') AS interval, given, used
+            FROM sources WHERE task = '\(run.names.task)' ORDER BY source
             """
         case .confusions:
             """
             SELECT c.expected, c.answer, c.n FROM confusions c JOIN scorecards s USING (evaluation_id, model)
-            WHERE s.job_id = \(turn.exam) AND s.model IS DISTINCT FROM s.incumbent
+            WHERE s.job_id = \(run.proofs.first.map { "\($0)" } ?? "0")
+              AND s.model IS DISTINCT FROM s.incumbent
               AND s.metric = 'accuracy' AND s.slice = 'all'
             """
         }

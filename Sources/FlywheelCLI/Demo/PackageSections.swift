@@ -6,7 +6,8 @@ import Tokenizers
 /// The demo's task: from a package's name and its one-line description, name its archive section.
 ///
 /// Every Debian machine has tens of thousands of packages described and labelled by their
-/// maintainers. Rows are split by *source* package, so that no sibling of a golden row is trained on.
+/// maintainers. Rows are split by *source* package, so that no sibling of a golden row is trained on,
+/// and none of what the generalist learned from is asked of it.
 struct PackageSections {
     struct Package: Equatable {
         var name: String
@@ -20,27 +21,33 @@ struct PackageSections {
     static let packagesMin = 200
     /// Of all source packages, the share (in thousandths) whose rows are golden.
     static let goldenShare = 33
+    /// Of the others, the share (in thousandths) whose packages users ask about.
+    static let askedShare = 333
 
-    /// Whose rows are trained on, in order of name.
-    var training: [Package] = []
+    /// What the generalist knows the sections of, in order of name.
+    var schooling: [Package] = []
+    /// What users ask about, in order of name.
+    var asked: [Package] = []
     /// Whose rows examine, in order of name.
     var golden: [Package] = []
     var sections: Set<String> = []
 
     /// Splits what `apt-cache dumpavail` printed.
     ///
-    /// Whether a row is golden depends on the name of its source package alone, so the split is the
-    /// same on every machine and in every year.
+    /// Where a row goes depends on the name of its source package alone, so the split is the same on
+    /// every machine and in every year.
     init(dumpavail text: String) {
         let packages = Self.packages(text)
         var counts: [String: Int] = [:]
         for package in packages { counts[package.section, default: 0] += 1 }
         sections = Set(counts.filter { $0.value >= Self.packagesMin }.keys)
         for package in packages where sections.contains(package.section) {
-            if Self.isGolden(package.source) {
+            if Self.thousandth(of: package.source) < Self.goldenShare {
                 golden.append(package)
+            } else if Self.thousandth(of: "asked " + package.source) < Self.askedShare {
+                asked.append(package)
             } else {
-                training.append(package)
+                schooling.append(package)
             }
         }
     }
@@ -55,7 +62,7 @@ struct PackageSections {
                 remedy: "Run it on Debian or Ubuntu.")
         }
         let set = Self(dumpavail: text)
-        let described = set.training.count + set.golden.count
+        let described = set.schooling.count + set.asked.count + set.golden.count
         guard described >= 10_000 else {
             throw ServiceUnavailable(
                 "apt knows only \(described) described packages, too few to learn from.",
@@ -64,11 +71,9 @@ struct PackageSections {
         return set
     }
 
-    static func isGolden(_ source: String) -> Bool {
-        let number = Digest(of: source).hex.prefix(8).utf8.reduce(0) { value, digit in
-            value << 4 | Int(digit < 58 ? digit - 48 : digit - 87)
-        }
-        return number % 1_000 < goldenShare
+    /// A number from 0 to 999 that `text` has everywhere.
+    private static func thousandth(of text: String) -> Int {
+        Int(DemoChance.share(text) * 1_000)
     }
 
     static func packages(_ text: String) -> [Package] {
@@ -104,6 +109,9 @@ extension PackageSections.Package {
 
     var question: String { "\(name): \(description)" }
 
+    /// The row of a dataset to learn language from: the question alone.
+    var text: JSONValue { ["id": .string(name), "text": .string(question)] }
+
     /// The row of a dataset: the question, and the maintainer's own answer.
     var row: JSONValue {
         [
@@ -116,7 +124,7 @@ extension PackageSections.Package {
     }
 }
 
-extension Sequence<PackageSections.Package> {
-    /// The packages as a JSONL file.
-    var jsonl: String { map { $0.row.canonical + "\n" }.joined() }
+extension Sequence<JSONValue> {
+    /// The values as a JSONL file.
+    var jsonl: String { map { $0.canonical + "\n" }.joined() }
 }

@@ -16,17 +16,16 @@ struct Household: Sendable {
     var workers = 1
     /// Of each worker.
     var slots: Int?
-    /// Whether calls are relayed; where to, the environment says.
-    var hasGateway = true
+    /// Where calls are relayed; nil where the environment or the default says.
+    var gateway: String?
     private let log: Logger
 
     init(
-        _ environment: Environment, workers: Int = 1, slots: Int? = nil, hasGateway: Bool = true
+        _ environment: Environment, workers: Int = 1, slots: Int? = nil
     ) {
         self.environment = environment
         self.workers = workers
         self.slots = slots
-        self.hasGateway = hasGateway
         log = environment.logger("flywheel.up")
     }
 
@@ -91,7 +90,7 @@ struct Household: Sendable {
         if !applied.isEmpty { log.info("migrated", metadata: ["count": "\(applied.count)"]) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await keep("coordinator", ["coordinator"]) }
-            if hasGateway { group.addTask { await keep("gateway", ["gateway"]) } }
+            group.addTask { await keep("gateway", ["gateway"]) }
             for index in 0..<workers {
                 let node =
                     "\(ProcessInfo.processInfo.hostName)" + (index == 0 ? "" : "-\(index + 1)")
@@ -132,8 +131,10 @@ struct Household: Sendable {
     private func logFile(_ name: String) -> String { "\(environment.home)/\(name).log" }
 
     private func command(_ name: String, _ arguments: [String]) -> ChildProcess.Command {
-        ChildProcess.Command(
-            [Programs.own] + arguments, environment: ProcessInfo.processInfo.environment,
+        var variables = ProcessInfo.processInfo.environment
+        if let gateway { variables["FLYWHEEL_GATEWAY"] = gateway }
+        return ChildProcess.Command(
+            [Programs.own] + arguments, environment: variables,
             folder: environment.home, output: logFile(name), errors: logFile(name))
     }
 }
