@@ -72,7 +72,9 @@ struct Demo {
     /// The first names that no task of this database has.
     private func names(in database: Database) async throws -> DemoNames {
         let taken = Set(try await database.tasks.list().compactMap { $0["name"]?.string })
-        return (1...).lazy.map(DemoNames.init(run:)).first { !taken.contains($0.task) }!
+        var run = 1
+        while taken.contains(DemoNames(run: run).task) { run += 1 }
+        return DemoNames(run: run)
     }
 
     private func prepare(

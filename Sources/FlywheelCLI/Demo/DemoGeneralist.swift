@@ -87,8 +87,9 @@ enum DemoGeneralist {
     /// What a rented model has to be told, since it was not taught.
     var prompt: String? {
         guard case .rented(let rented) = self else { return nil }
-        return "Name the section of the Debian archive that the package belongs to. Answer with one "
-            + "word of: \(rented.sections.joined(separator: ", "))."
+        let sections = rented.sections.joined(separator: ", ")
+        return "Name the section of the Debian archive that the package belongs to. Answer with "
+            + "one word of: \(sections)."
     }
 
     /// What the price book has to know of it.

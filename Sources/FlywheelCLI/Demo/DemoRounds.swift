@@ -3,8 +3,9 @@ struct DemoRounds {
     private let calls: [[PackageSections.Package]]
     let closing: [PackageSections.Package]
 
-    /// Golden packages in each round, as in any traffic that golden sets are made of. What users say of
-    /// those tells how far to trust them; nothing is learned from them.
+    /// Golden packages in each round, as in any traffic that golden sets are made of.
+    ///
+    /// What users say of those tells how far to trust them; nothing is learned from them.
     static let goldenCalls = 100
 
     /// All of them.

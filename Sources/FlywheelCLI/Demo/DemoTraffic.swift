@@ -79,7 +79,8 @@ struct DemoTraffic {
     }
 
     private func reaction(
-        to answer: String, about package: PackageSections.Package, _ call: String, _ told: inout Told
+        to answer: String, about package: PackageSections.Package, _ call: String,
+        _ told: inout Told
     ) -> JSONValue? {
         let user = DemoUser.asking(about: package)
         var feedback: [String: JSONValue] = [
@@ -106,8 +107,8 @@ struct DemoTraffic {
         request.body = .bytes(ByteBuffer(string: body.canonical))
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
         guard response.status == .ok || response.status == .accepted else {
-            let said = String(buffer: try await response.body.collect(upTo: 1 << 20))
-            throw ServiceUnavailable("The gateway took no feedback: \(said.prefix(300))", remedy: "")
+            let said = String(buffer: try await response.body.collect(upTo: 1 << 20)).prefix(300)
+            throw ServiceUnavailable("The gateway took no feedback: \(said)", remedy: "")
         }
     }
 }

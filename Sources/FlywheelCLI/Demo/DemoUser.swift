@@ -41,8 +41,9 @@ struct DemoUser: Equatable {
         DemoChance.pick(everybody, "asks " + package.name)
     }
 
-    /// What they do about `answer`, given `sections` to choose from. The same answer meets the same
-    /// reaction every time.
+    /// What they do about `answer`, given `sections` to choose from.
+    ///
+    /// The same answer meets the same reaction every time.
     func reaction(
         to answer: String, about package: PackageSections.Package, sections: [String]
     ) -> Reaction {

@@ -73,7 +73,7 @@ struct PackageSections {
 
     /// A number from 0 to 999 that `text` has everywhere.
     private static func thousandth(of text: String) -> Int {
-        Int(DemoChance.share(text) * 1_000)
+        Int((UInt32(Digest(of: text).hex.prefix(8), radix: 16) ?? 0) % 1_000)
     }
 
     static func packages(_ text: String) -> [Package] {

@@ -106,7 +106,7 @@ struct TurnWatcher {
     func watchUntilInterrupted(_ row: JSONValue, isSilent: Bool) async throws -> JSONValue {
         do {
             try await Service.untilSignalled(isWork: true) {
-                try await watch(row, isSilent: isSilent)
+                _ = try await watch(row, isSilent: isSilent)
             }
         } catch let error as CancellationError {
             Terminal.note(
@@ -117,7 +117,9 @@ struct TurnWatcher {
         return try await database.cycles.cycle(of: task, turn: turn) ?? row
     }
 
-    private func watch(_ row: JSONValue, isSilent: Bool) async throws {
+    /// Follows the turn whose row is `row` until all of its jobs have ended and its route has moved;
+    /// returns its row at that end.
+    func watch(_ row: JSONValue, isSilent: Bool) async throws -> JSONValue {
         for (_, job) in row.stages {
             do {
                 if isSilent {
@@ -134,6 +136,7 @@ struct TurnWatcher {
         if let exam = row["evaluate_job"]?.integer {
             try await watchRoute(of: JobID(rawValue: exam), isSilent: isSilent)
         }
+        return try await database.cycles.cycle(of: task, turn: turn) ?? row
     }
 
     /// Waits for the route to lead to what was promoted.
