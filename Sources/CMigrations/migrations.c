@@ -75,6 +75,9 @@ static const unsigned char m0023[] = {
 static const unsigned char m0024[] = {
 #embed "../../migrations/0024_costs.sql"
 };
+static const unsigned char m0025[] = {
+#embed "../../migrations/0025_reports.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -103,6 +106,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0022, "0022_handovers.sql"),
     MIGRATION(m0023, "0023_builds.sql"),
     MIGRATION(m0024, "0024_costs.sql"),
+    MIGRATION(m0025, "0025_reports.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

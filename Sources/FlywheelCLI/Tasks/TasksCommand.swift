@@ -8,7 +8,7 @@ import Tasks
 struct TasksCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tasks", abstract: "What your product asks of models, and who answers it.",
-        subcommands: [Apply.self, List.self, Show.self, Route.self, Review.self])
+        subcommands: [Apply.self, List.self, Show.self, Route.self, Review.self, Report.self])
 
     struct Apply: DatabaseCommand {
         static let configuration = CommandConfiguration(
