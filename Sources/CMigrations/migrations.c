@@ -69,6 +69,9 @@ static const unsigned char m0021[] = {
 static const unsigned char m0022[] = {
 #embed "../../migrations/0022_handovers.sql"
 };
+static const unsigned char m0023[] = {
+#embed "../../migrations/0023_rented.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -95,6 +98,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0020, "0020_servers.sql"),
     MIGRATION(m0021, "0021_distillation.sql"),
     MIGRATION(m0022, "0022_handovers.sql"),
+    MIGRATION(m0023, "0023_rented.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -51,6 +51,9 @@ struct SubmissionResolver {
             }
             if case .evaluate(let exam) = resolved.specification {
                 try await resolveIncumbent(of: exam, document, into: &resolved)
+                if let rented = exam.rented {
+                    _ = try await upstream(of: rented, at: "incumbent", document)
+                }
                 try checkModelsDiffer(document, resolved)
                 try check(document, resolved) { _ = try Exam(exam, rows: $0) }
             }
@@ -234,7 +237,7 @@ struct SubmissionResolver {
             exam.model != .version(name: record.name, record.version)
         else { return }
         var exam = exam
-        exam.incumbent = .version(name: record.name, record.version)
+        exam.incumbent = .registry(.version(name: record.name, record.version))
         resolved.specification = .evaluate(exam)
         resolved.specification.envelope.resolved[.incumbent] = .folder(files: record.files)
     }
