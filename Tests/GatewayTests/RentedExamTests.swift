@@ -134,6 +134,8 @@ struct ExamsOfRentedModels {
         #expect(spent[0]["money"]?.number == 0.0045)
         #expect(
             job["result"]?["spent"] == ["calls": 40, "tokens": 800, "money": "0.0045"], "\(job)")
+        let shown = try yard.command("jobs", "show", "\(id)")
+        #expect(shown.contains(#/incumbent\s+40\s+800\s+0\.0045/#), "\(shown)")
         let captured = try await poll(for: "captures", atMost: .seconds(20)) {
             let sums = try await rows(
                 yard,
