@@ -1,6 +1,7 @@
 import Crypto
 import FlywheelCore
 import Foundation
+import Jobs
 
 /// All that a gateway knows of keys, upstreams, prices and tasks, at one moment.
 public struct GatewayState: Codable, Sendable, Equatable {
@@ -76,7 +77,7 @@ public struct Destination: Sendable, Equatable {
     }
 
     /// What captures name as the upstream of models of ours.
-    public static let ownName = "flywheel"
+    public static let ownName = UpstreamModel.ownUpstream
 
     /// Whether a server of ours answers.
     public var isOwn: Bool { upstream.name == Self.ownName && upstream.url.isEmpty }

@@ -25,6 +25,8 @@ public struct Exam: Sendable {
         /// For each metric of the marking, from 0, wrong, to 1, right; nil where a judge has said
         /// nothing yet, or nothing that could be read.
         public var scores: [Double?]
+        /// False where nothing could be got for an answer: nobody marks it, and it counts for nobody.
+        public var isAnswered = true
     }
 
     public let questions: [Question]
@@ -134,6 +136,13 @@ public struct Exam: Sendable {
             id: question.id, answer: answer, expected: question.expected,
             scores: marking.scores(answer: answer, expected: question.expected)
                 + marking.judges.map { _ in nil })
+    }
+
+    /// What stands in the place of a verdict where whoever was asked could not answer.
+    public func unanswered(_ question: Question) -> Verdict {
+        Verdict(
+            id: question.id, answer: "", expected: question.expected,
+            scores: marking.metrics.map { _ in nil }, isAnswered: false)
     }
 
     private func answers(

@@ -1,3 +1,5 @@
+import Graders
+
 /// Decides whether a candidate may take its incumbent's place.
 ///
 /// Proven not worse means, for every condition: the lower end of the 95 % interval around the
@@ -133,12 +135,14 @@ public struct Gate: Sendable, Equatable {
         let compared = examination.comparison(condition.metric, condition.slice)
         let read = compared?.n ?? card.n
         if let all, Double(all - read) > Self.unreadShareMax * Double(all) {
+            let isJudged = examination.exam.marking.judges.contains { $0.name == condition.metric }
+            let missing = "\(all - read) of \(all) rows"
+            let what =
+                isJudged
+                ? "the judge's verdicts on \(missing) could not be read"
+                : "the incumbent gave no answer to \(missing)"
             return finding(
-                false,
-                """
-                \(own), where the judge's verdicts on \(all - read) of \(all) rows could not be \
-                read, more than \(points(Self.unreadShareMax)) %
-                """, -2.5)
+                false, "\(own), where \(what), more than \(points(Self.unreadShareMax)) %", -2.5)
         }
         let floor = card.interval.low - condition.atLeast
         guard floor >= 0 else {

@@ -26,6 +26,7 @@ public struct Judging: Sendable {
     }
 
     private func calls(_ judge: Judge, _ sitting: Sitting, row: Int) -> [JudgeCall] {
+        guard isAnswered(row, sitting) else { return [] }
         let question = exam.questions[row]
         let answer = sitting.verdicts[row].answer
         func call(_ answers: [String]) -> JudgeCall {
@@ -41,13 +42,18 @@ public struct Judging: Sendable {
         }
     }
 
+    /// Whether there are answers to look at.
+    private func isAnswered(_ row: Int, _ sitting: Sitting) -> Bool {
+        sitting.verdicts[row].isAnswered && incumbent?.verdicts[row].isAnswered ?? true
+    }
+
     /// The sittings with the scores of the judge at `index` of the marking.
     public func judged(byJudge index: Int, _ words: [Digest: String]) -> Judging {
         let judge = exam.marking.judges[index].judge
         let place = exam.marking.place(ofJudge: index)
         func scored(_ sitting: Sitting) -> Sitting {
             var sitting = sitting
-            for row in sitting.verdicts.indices {
+            for row in sitting.verdicts.indices where isAnswered(row, sitting) {
                 let said = calls(judge, sitting, row: row).map { words[$0.digest] }
                 sitting.verdicts[row].scores[place] = judge.score(said)
             }

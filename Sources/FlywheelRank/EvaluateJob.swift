@@ -31,7 +31,7 @@ struct EvaluateJob {
             }
             let others = try specification.others.indices.map { try sit(exam, as: .other($0)) }
             guard gang.world.rank == 0 else { return }
-            guard exam.marking.judges.isEmpty else {
+            guard !specification.asksModels else {
                 // What follows asks models over the network, which no rank does.
                 let answers = ExamAnswers(
                     candidate: candidate, incumbent: incumbent, others: others)

@@ -9,7 +9,7 @@ public enum AttemptStage: String, Sendable {
     case ranks
     /// One process of `flywheel`, which asks a teacher through the gateway.
     case labelling
-    /// One process of `flywheel`, which asks judges through the gateway.
+    /// One process of `flywheel`, which asks a rented incumbent and judges through the gateway.
     case judging
     /// One process of `flywheel`, which makes a dataset of what the database has.
     case building
@@ -22,8 +22,7 @@ extension JobSpecification {
     public var stages: [AttemptStage] {
         switch self {
         case .train: [.ranks]
-        case .evaluate(let evaluate):
-            evaluate.marking.judges.isEmpty ? [.ranks] : [.ranks, .judging]
+        case .evaluate(let evaluate): evaluate.asksModels ? [.ranks, .judging] : [.ranks]
         case .distill(let distill): distill.asksUpstream ? [.labelling] : [.ranks]
         case .judge: [.judging]
         case .build: [.building]

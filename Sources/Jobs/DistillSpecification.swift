@@ -28,18 +28,6 @@ public struct DistillSpecification: Sendable, Equatable {
         }
     }
 
-    /// What an upstream's answers may cost together; nil: any amount.
-    public struct Limits: Sendable, Equatable {
-        /// As it was written: a binary fraction is not what somebody meant.
-        public var money: Double?
-        public var tokens: Int?
-
-        public init(money: Double? = nil, tokens: Int? = nil) {
-            self.money = money
-            self.tokens = tokens
-        }
-    }
-
     /// Of the answers to the first prompts so many must be good, or nothing more is asked.
     public struct Smoke: Sendable, Equatable {
         public var first: Int
@@ -55,7 +43,8 @@ public struct DistillSpecification: Sendable, Equatable {
     public var prompts: DatasetReference
     public var teacher: Teacher
     public var sampling: Sampling
-    public var budget: Limits
+    /// What an upstream's answers may cost together.
+    public var budget: CallLimits
     public var smoke: Smoke
     /// What answers, as JSON, must fit.
     public var schema: JSONSchema?
@@ -66,7 +55,7 @@ public struct DistillSpecification: Sendable, Equatable {
 
     public init(
         envelope: JobEnvelope, prompts: DatasetReference, teacher: Teacher,
-        sampling: Sampling = Sampling(), budget: Limits = Limits(), smoke: Smoke = Smoke(),
+        sampling: Sampling = Sampling(), budget: CallLimits = CallLimits(), smoke: Smoke = Smoke(),
         schema: JSONSchema? = nil, marking: Marking? = nil, concurrency: Int = 16
     ) {
         self.envelope = envelope
@@ -118,9 +107,7 @@ extension DistillSpecification {
         sampling = try fields.value("sampling", default: Sampling()) { field throws(InputError) in
             try Sampling(field)
         }
-        budget = try fields.value("budget", default: Limits()) { field throws(InputError) in
-            try Limits(field)
-        }
+        budget = try fields.limits()
         smoke = try fields.value("smoke", default: Smoke()) { field throws(InputError) in
             try Smoke(field)
         }
@@ -142,13 +129,7 @@ extension DistillSpecification {
                     "an upstream is asked by one process, not by \(envelope.ranks.max) ranks",
                     remedy: "Leave `ranks` out; `concurrency` says how many calls go at once.")
             }
-            guard budget != Limits() else {
-                throw InputError(
-                    file: teacher.tree.place.file, line: teacher.tree.place.line, field: "budget",
-                    "`budget` is missing",
-                    remedy: "An upstream costs money: add `budget: {money: 50}` or "
-                        + "`budget: {tokens: 1000000}`, or both.")
-            }
+            try fields.require(budget, for: teacher)
         } else if let field = fields["budget"] {
             throw field.error(
                 "a model of ours costs no money by the call",
@@ -166,12 +147,7 @@ extension DistillSpecification {
             "topLogprobs": .integer(Int64(sampling.topLogprobs)),
             "seed": .integer(Int64(sampling.seed)),
         ]
-        if budget != Limits() {
-            members["budget"] = [
-                "money": budget.money.map { .number($0) } ?? .null,
-                "tokens": budget.tokens.map { .integer(Int64($0)) } ?? .null,
-            ]
-        }
+        members["budget"] = budget.json
         members["smoke"] = [
             "first": .integer(Int64(smoke.first)), "pass": .integer(Int64(smoke.pass)),
         ]
@@ -218,14 +194,6 @@ extension DistillSpecification.Sampling {
             "maxTokens", in: SpecificationLimits.maxTokens, default: 256)
         topLogprobs = try fields.wholeNumber("topLogprobs", in: 0...20, default: 0)
         seed = try fields.wholeNumber("seed", in: SpecificationLimits.seed, default: 7)
-    }
-}
-
-extension DistillSpecification.Limits {
-    init(_ field: SpecificationField) throws(InputError) {
-        let fields = try field.object("money", "tokens")
-        money = try fields["money"]?.number(in: 0...1e12, isOpenBelow: true)
-        tokens = try fields["tokens"]?.wholeNumber(in: 1...1_000_000_000_000_000)
     }
 }
 

@@ -54,8 +54,10 @@ public struct EvaluateSpecification: Sendable, Equatable {
     public var model: ModelReference
     /// Others that sit the same exam.
     public var others: [ModelReference]
+    /// One of ours, or a rented one, which is asked through the gateway.
+    ///
     /// Nil: the promoted version of the candidate's name, where a gate asks for one.
-    public var incumbent: ModelReference?
+    public var incumbent: AnyModel?
     public var golden: DatasetReference
     /// The field of the rows that holds the right answer; nil: what they end with, or `reference`.
     public var reference: String?
@@ -64,12 +66,15 @@ public struct EvaluateSpecification: Sendable, Equatable {
     public var gate: Gate?
     /// Tokens of an answer at most.
     public var maxTokens: Int
+    /// What a rented incumbent and judges may cost together.
+    public var budget: CallLimits
 
     public init(
         envelope: JobEnvelope, model: ModelReference, others: [ModelReference] = [],
-        incumbent: ModelReference? = nil, golden: DatasetReference, reference: String? = nil,
+        incumbent: AnyModel? = nil, golden: DatasetReference, reference: String? = nil,
         marking: Marking = Marking(),
-        slices: Slices = Slices(), gate: Gate? = nil, maxTokens: Int = 256
+        slices: Slices = Slices(), gate: Gate? = nil, maxTokens: Int = 256,
+        budget: CallLimits = CallLimits()
     ) {
         self.envelope = envelope
         self.model = model
@@ -81,20 +86,29 @@ public struct EvaluateSpecification: Sendable, Equatable {
         self.slices = slices
         self.gate = gate
         self.maxTokens = maxTokens
+        self.budget = budget
     }
 }
 
 extension EvaluateSpecification {
+    /// The incumbent where it is a rented model.
+    public var rented: UpstreamModel? {
+        if case .upstream(let model) = incumbent { model } else { nil }
+    }
+
+    /// Whether models are asked through the gateway once the ranks have answered.
+    public var asksModels: Bool { rented != nil || !marking.judges.isEmpty }
+
     var models: [InputRole: ModelReference] {
         get {
             var models: [InputRole: ModelReference] = [.model: model]
-            models[.incumbent] = incumbent
+            if case .registry(let incumbent) = incumbent { models[.incumbent] = incumbent }
             for (index, other) in others.enumerated() { models[.other(index)] = other }
             return models
         }
         set {
             if let model = newValue[.model] { self.model = model }
-            if let incumbent = newValue[.incumbent] { self.incumbent = incumbent }
+            if let incumbent = newValue[.incumbent] { self.incumbent = .registry(incumbent) }
             for index in others.indices {
                 if let other = newValue[.other(index)] { others[index] = other }
             }
@@ -110,7 +124,7 @@ extension EvaluateSpecification {
             document,
             known: JobEnvelope.keys + [
                 "model", "models", "incumbent", "golden", "reference", "graders", "slices", "gate",
-                "maxTokens",
+                "maxTokens", "budget",
             ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try fields.required("model").model()
@@ -120,12 +134,7 @@ extension EvaluateSpecification {
             }
         }
         incumbent = try fields["incumbent"].map { field throws(InputError) in
-            if case .object = field.tree.value {
-                throw field.error(
-                    "a model of an upstream is not available as incumbent in this version",
-                    remedy: "Name a model of the registry, or leave `incumbent` out.")
-            }
-            return try field.model()
+            try field.incumbent()
         }
         golden = try fields.required("golden").dataset()
         reference = try fields["reference"]?.text(max: SpecificationLimits.nameBytes)
@@ -142,19 +151,41 @@ extension EvaluateSpecification {
         self.slices = slices
         maxTokens = try fields.wholeNumber(
             "maxTokens", in: SpecificationLimits.maxTokens, default: 256)
+        budget = try fields.limits()
+        try checkBudget(fields)
+        if !asksModels { budget = CallLimits() }
+    }
+
+    private func checkBudget(_ fields: FieldReader) throws(InputError) {
+        if rented != nil, let incumbent = fields["incumbent"] {
+            try fields.require(budget, for: incumbent)
+        }
+        // A model of ours may be named as the gateway's callers do, by who does not know whose it is.
+        let isNamedAsRented =
+            if case .object? = fields["incumbent"]?.tree.value { true } else { false }
+        guard let field = fields["budget"], !asksModels, !isNamedAsRented else { return }
+        throw field.error(
+            "nothing in this exam costs money by the call",
+            remedy: "Leave `budget` out, or name a rented incumbent or a judge.")
     }
 
     var json: JSONValue {
         var members = envelope.members(kind: .evaluate)
         members["model"] = .string(model.description)
         members["models"] = .array(others.map { .string($0.description) })
-        members["incumbent"] = incumbent.map { .string($0.description) }
+        members["incumbent"] = incumbent.map { incumbent in
+            switch incumbent {
+            case .registry(let model): .string(model.description)
+            case .upstream(let model): model.json
+            }
+        }
         members["golden"] = .string(golden.description)
         members["reference"] = reference.map { .string($0) }
         members["graders"] = marking.json
         members["slices"] = slices.json
         members["gate"] = gate?.json
         members["maxTokens"] = .integer(Int64(maxTokens))
+        members["budget"] = budget.json
         return .object(members)
     }
 }

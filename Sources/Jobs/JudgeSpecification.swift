@@ -7,26 +7,34 @@ public struct JudgeSpecification: Sendable, Equatable {
     public var judge: Judge
     /// Pairs of answers for a judge who compares, labelled answers for one who rates.
     public var golden: DatasetReference
+    /// What the judge's calls may cost together.
+    public var budget: CallLimits
 
-    public init(envelope: JobEnvelope, judge: Judge, golden: DatasetReference) {
+    public init(
+        envelope: JobEnvelope, judge: Judge, golden: DatasetReference,
+        budget: CallLimits = CallLimits()
+    ) {
         self.envelope = envelope
         self.judge = judge
         self.golden = golden
+        self.budget = budget
     }
 }
 
 extension JudgeSpecification {
     init(_ document: SpecificationField) throws(InputError) {
         let fields = try FieldReader(
-            document, known: JobEnvelope.keys + ["golden"] + Judge.keys, ours: JobEnvelope.ours)
+            document, known: JobEnvelope.keys + ["golden", "budget"] + Judge.keys,
+            ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         judge = try Judge(fields)
         golden = try fields.required("golden").dataset()
+        budget = try fields.limits()
     }
 
     var json: JSONValue {
         JSONValue.object(envelope.members(kind: .judge)).merging(judge.members).merging([
-            "golden": .string(golden.description)
+            "golden": .string(golden.description), "budget": budget.json ?? .null,
         ])
     }
 }

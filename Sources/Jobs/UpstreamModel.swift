@@ -5,6 +5,9 @@ public struct UpstreamModel: Codable, Hashable, Sendable, CustomStringConvertibl
     public var upstream: String
     public var model: String
 
+    /// The upstream under which callers of the gateway name models of our registry.
+    public static let ownUpstream = "flywheel"
+
     public init(upstream: String, model: String) {
         self.upstream = upstream
         self.model = model
@@ -37,6 +40,19 @@ extension SpecificationField {
                 remedy: "`flywheel models import FOLDER --name NAME` gives it a name.")
         }
         return .registry(reference)
+    }
+}
+
+extension SpecificationField {
+    /// `support@3`, or as `eitherModel()`; a model of the upstream `flywheel` is one of the registry.
+    func incumbent() throws(InputError) -> AnyModel {
+        guard case .object = tree.value else { return .registry(try model()) }
+        guard case .upstream(let rented) = try eitherModel(),
+            rented.upstream != UpstreamModel.ownUpstream
+        else {
+            return .registry(try object("upstream", "model").required("model").model())
+        }
+        return .upstream(rented)
     }
 }
 

@@ -110,9 +110,8 @@ extension GatewayClient {
             return .ended(
                 Reply(
                     id: question.id, outcome: .answered(json), usage: Usage(json["usage"] ?? .null),
-                    cost: response.headers.first(name: "x-flywheel-cost").flatMap {
-                        Decimal(string: $0, locale: Locale(identifier: "en_US_POSIX"))
-                    },
+                    cost: response.headers.first(name: "x-flywheel-cost")
+                        .flatMap { Decimal(plain: $0) },
                     call: response.headers.first(name: "x-request-id"), retries: 0, duration: .zero)
             )
         }

@@ -131,36 +131,26 @@ public struct LabelJob {
             scope: "\(plan.lease.job) \(Digest(of: plan.specification.canonical))")
         configuration.key = door.key
         configuration.concurrency = specification.concurrency
-        configuration.budget = Budget(
-            // By way of its decimals, as somebody wrote it.
-            money: specification.budget.money.flatMap {
-                Decimal(string: "\($0)", locale: Locale(identifier: "en_US_POSIX"))
-            }, tokens: specification.budget.tokens)
+        configuration.budget = Budget(specification.budget)
         return configuration
     }
 
     private func questions(_ positions: [Int], _ sheet: LabelSheet) -> [Question] {
-        positions.map { position in
-            Question(id: "\(position)", body: body(of: sheet.prompts[position - 1]))
+        positions.compactMap { position in
+            let sampling = specification.sampling
+            guard
+                var question = Question(
+                    id: "\(position)", row: sheet.prompts[position - 1],
+                    model: specification.teacher.description,
+                    temperature: sampling.temperature, maxTokens: sampling.maxTokens)
+            else { return nil }
+            if sampling.topLogprobs > 0 {
+                question.body = question.body.merging([
+                    "logprobs": true, "top_logprobs": .integer(Int64(sampling.topLogprobs)),
+                ])
+            }
+            return question
         }
-    }
-
-    private func body(of row: DatasetRow) -> JSONValue {
-        let question = row.question ?? ([], [])
-        let asked = DatasetFile.jsonl([DatasetRow(.chat(question.messages), id: "1")])
-        let messages = (try? JSONValue(parsing: asked))?["messages"] ?? []
-        let sampling = specification.sampling
-        var body: [String: JSONValue] = [
-            "model": .string(specification.teacher.description), "messages": messages,
-            "temperature": .number(sampling.temperature),
-            "max_completion_tokens": .integer(Int64(sampling.maxTokens)),
-        ]
-        if !question.tools.isEmpty { body["tools"] = .array(question.tools) }
-        if sampling.topLogprobs > 0 {
-            body["logprobs"] = true
-            body["top_logprobs"] = .integer(Int64(sampling.topLogprobs))
-        }
-        return .object(body)
     }
 }
 
@@ -173,9 +163,7 @@ extension LabelSheet {
                 tokens: record.promptTokens.flatMap { prompt in
                     record.completionTokens.map { prompt + $0 }
                 },
-                money: record.cost.flatMap {
-                    Decimal(string: $0, locale: Locale(identifier: "en_US_POSIX"))
-                })
+                money: record.cost.flatMap { Decimal(plain: $0) })
         }
         return spent
     }

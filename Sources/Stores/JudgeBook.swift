@@ -24,45 +24,20 @@ public struct JudgeBook: Sendable {
         return words
     }
 
-    /// What a judge said, and what that cost.
-    public struct Judgement: Sendable {
-        public var call: JudgeCall
-        public var words: String
-        /// The gateway's capture of the call.
-        public var capture: String?
-        public var promptTokens: Int?
-        public var completionTokens: Int?
-        /// In the price book's money, as a decimal number.
-        public var cost: String?
-
-        public init(
-            call: JudgeCall, words: String, capture: String?, promptTokens: Int?,
-            completionTokens: Int?, cost: String?
-        ) {
-            self.call = call
-            self.words = words
-            self.capture = capture
-            self.promptTokens = promptTokens
-            self.completionTokens = completionTokens
-            self.cost = cost
-        }
-    }
-
-    /// Keeps what was said, for every job that asks the same.
-    public func keep(_ judgement: Judgement, for job: JobID) async throws {
-        let judge = judgement.call.judge
-        func number(_ value: Int?) -> JSONValue { value.map { .integer(Int64($0)) } ?? .null }
-        let request: JSONValue = [
-            "digest": .string(judgement.call.digest.hex), "judge": .string(judge.title),
+    /// Keeps what was said to `call`, for every job that asks the same.
+    public func keep(_ said: BoughtAnswer, to call: JudgeCall, for job: JobID) async throws {
+        let judge = call.judge
+        let request = said.price.merging([
+            "digest": .string(call.digest.hex), "judge": .string(judge.title),
             "judge_digest": .string(judge.digest.hex), "mode": .string(judge.mode.rawValue),
-            "words": .string(judgement.words),
-            "verdict": judge.prompt.form.verdict(in: judgement.words).map { .string($0) } ?? .null,
-            "capture_id": judgement.capture.map { .string($0) } ?? .null,
-            "prompt_tokens": number(judgement.promptTokens),
-            "completion_tokens": number(judgement.completionTokens),
-            "cost": judgement.cost.map { .string($0) } ?? .null, "job_id": .integer(job.rawValue),
-        ]
-        try await pool.execute("SELECT flywheel.keep_judgement(\(request.storable))")
+            "words": .string(said.text),
+            "verdict": judge.prompt.form.verdict(in: said.text).map { .string($0) } ?? .null,
+            "job_id": .integer(job.rawValue),
+        ])
+        // It is paid: a database that restarts is waited for.
+        try await pool.retrying { connection in
+            try await connection.execute("SELECT flywheel.keep_judgement(\(request.storable))")
+        }
     }
 
     /// The newest measurement of `judge` with the same prompt, criteria and sampling, as a row of

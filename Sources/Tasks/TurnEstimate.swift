@@ -10,7 +10,7 @@ struct TurnEstimate {
     /// Where nothing of the kind was ever measured.
     private enum Assumed {
         /// What a job takes beside its work: to be claimed, to start, to be taken up.
-        static let startSeconds = 4.0
+        static let startSeconds = 0.5
         static let capturesPerSecond = 2_000.0
         static let callSeconds = 2.0
         /// A slot's, counting 6 operations a parameter and token, of small models on one core.

@@ -70,4 +70,47 @@ import Testing
             #expect(twice.error.contains("models: `m@1` sits this exam already"), "\(twice.error)")
         }
     }
+
+    @Test func `a rented incumbent is one that the book of upstreams has`() async throws {
+        try await Self.lend { place in
+            let book = """
+                upstreams:
+                  frontier: {url: "http://127.0.0.1:9/v1", models: [gpt-5]}
+                prices:
+                  gpt-5: {from: 2026-01-01, input: 1, output: 2}
+                """
+            let path = try place.write(book, to: "upstreams.yaml")
+            let applied = try await place.flywheel("upstreams", "apply", path)
+            #expect(applied.status == 0, "\(applied.error)")
+            func submit(_ incumbent: String) async throws -> Command {
+                try await place.flywheel(
+                    "submit", "-", input: Self.exam("gate: {}\nincumbent: \(incumbent)"))
+            }
+            for (incumbent, says) in [
+                (
+                    "{upstream: fronteir, model: gpt-5}\nbudget: {money: 1}",
+                    "Did you mean `frontier`?"
+                ),
+                ("{upstream: frontier, model: gpt-6}\nbudget: {money: 1}", "Did you mean `gpt-5`?"),
+                ("{upstream: frontier, model: gpt-5}", "budget: `budget` is missing"),
+                ("{upstream: flywheel, model: n}", "incumbent: there is no model"),
+                ("{upstream: flywheel, model: m@2}", "`m@2` sits this exam already"),
+            ] {
+                let submitted = try await submit(incumbent)
+                #expect(submitted.status == 65, "\(incumbent)")
+                #expect(submitted.error.contains(says), "\(submitted.error)")
+            }
+            let rented = try await submit(
+                "{upstream: frontier, model: gpt-5}\nbudget: {money: 1}")
+            #expect(rented.status == 0, "\(rented.error)")
+            var spec = try await place.flywheel("jobs", "show", "exam", "--json").json?["spec"]
+            #expect(spec?["incumbent"] == ["upstream": "frontier", "model": "gpt-5"])
+            #expect(spec?["resolved"]?["incumbent"] == nil)
+            let ours = try await submit("{upstream: flywheel, model: m}\nbudget: {money: 1}")
+            #expect(ours.status == 0, "\(ours.error)")
+            spec = try await place.flywheel("jobs", "show", "exam", "--json").json?["spec"]
+            #expect(spec?["incumbent"] == "m@1" && spec?["budget"] == nil)
+            #expect(spec?["resolved"]?["incumbent"] != nil)
+        }
+    }
 }

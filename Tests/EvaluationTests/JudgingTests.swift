@@ -74,6 +74,33 @@ import Tokenizers
                 """)
     }
 
+    @Test func `a question that the incumbent did not answer counts for nobody`() throws {
+        let pairs = Judge(upstream: "u", model: "m", prompt: .pairwise)
+        let exam = try Exam(
+            (0..<40).map {
+                DatasetRow(.completion(prompt: "q\($0)", completion: "right"), id: "\($0)")
+            }, marking: Marking(judges: [NamedJudge("quality", pairs)]), answerTokensMax: 1)
+        func decide(unanswered: Int) throws -> (Gate.Decision, calls: Int) {
+            let candidate = Self.sitting("a@1", exam, "answer")
+            var incumbent = Self.sitting("u/m", exam, "other")
+            for row in 0..<unanswered {
+                incumbent.verdicts[row] = exam.unanswered(exam.questions[row])
+            }
+            let judging = Judging(exam, sittings: [candidate, incumbent], incumbent: incumbent)
+            let calls = judging.calls(of: exam.marking.judges[0])
+            let examination = Examination(
+                exam, candidate: candidate, incumbent: incumbent, eachModel: {})
+            #expect(examination.comparisons[0].n == 40 - unanswered)
+            return (Gate([.init(metric: "accuracy")]).decide(examination), calls.count)
+        }
+        #expect(try decide(unanswered: 2).calls == 38 * 2, "nobody judges beside nothing")
+        let many = try decide(unanswered: 3).0
+        #expect(
+            many.sentence.contains(
+                "where the incumbent gave no answer to 3 of 40 rows, more than 5.0 %"),
+            "\(many.sentence)")
+    }
+
     @Test func `without an incumbent, pairs are judged beside the right answer`() throws {
         let judge = Judge(upstream: "u", model: "m", prompt: .pairwise)
         let exam = try Self.exam(judge)

@@ -175,5 +175,5 @@ struct GatewayClients {
 }
 
 extension HTTPFields {
-    fileprivate func text(_ name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
+    func text(_ name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
 }

@@ -168,14 +168,13 @@ struct LabellingWithAnUpstream {
                 try yard.importQuestions(200)
                 let id = try yard.submit(
                     Self.specification("concurrency: \(concurrency)"))
-                let worker = try await yard.start("worker", "--slots", "2")
+                try await yard.start("worker", "--slots", "2")
                 _ = try await poll(for: "answers") { upstream.asked.count > 60 ? true : nil }
                 switch victim {
-                case "label": try Self.killLabeller(of: worker)
+                case "label": try yard.killChild()
                 case "gateway": try await yard.killGateway()
                 default:
-                    worker.signal(SIGKILL)
-                    _ = await worker.exit()
+                    try await yard.killWorker()
                     try await yard.start("worker", "--slots", "2")
                 }
                 let job = try await yard.wait(for: id)
@@ -190,20 +189,5 @@ struct LabellingWithAnUpstream {
                 #expect(violations == 0)
             }
         }
-    }
-
-    /// Kills the process that asks for `worker`, its only child.
-    private static func killLabeller(of worker: ChildProcess) throws {
-        var pids: [pid_t] = []
-        // A child belongs to the thread that started it.
-        for thread in try FileManager.default.contentsOfDirectory(
-            atPath: "/proc/\(worker.pid)/task")
-        {
-            let path = "/proc/\(worker.pid)/task/\(thread)/children"
-            pids += ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "")
-                .split(separator: " ").compactMap { pid_t($0) }
-        }
-        guard let pid = pids.first else { throw Impatience(description: "no process labels") }
-        kill(pid, SIGKILL)
     }
 }

@@ -13,6 +13,8 @@ final class LabellingYard: Sendable {
     let gateway: RunningGateway
     private var home: String { gateway.home }
     private let children = Mutex<[ChildProcess]>([])
+    private let newestWorker = Mutex<ChildProcess?>(nil)
+    private var worker: ChildProcess? { newestWorker.withLock(\.self) }
     var pool: Pool { gateway.pool }
 
     private init(_ gateway: RunningGateway) { self.gateway = gateway }
@@ -54,6 +56,7 @@ final class LabellingYard: Sendable {
                 [RunningGateway.executable] + arguments, environment: environment, folder: home,
                 output: log(arguments[0]), errors: log(arguments[0])))
         children.withLock { $0.append(child) }
+        if arguments.first == "worker" { newestWorker.withLock { $0 = child } }
         return child
     }
 
@@ -64,6 +67,29 @@ final class LabellingYard: Sendable {
         }
     }
 
+    /// Kills the process that asks for the worker, its only child.
+    func killChild() throws {
+        guard let worker else { throw Impatience(description: "no worker was started") }
+        var pids: [pid_t] = []
+        // A child belongs to the thread that started it.
+        for thread in try FileManager.default.contentsOfDirectory(
+            atPath: "/proc/\(worker.pid)/task")
+        {
+            let path = "/proc/\(worker.pid)/task/\(thread)/children"
+            pids += ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "")
+                .split(separator: " ").compactMap { pid_t($0) }
+        }
+        guard let pid = pids.first else { throw Impatience(description: "no process asks") }
+        kill(pid, SIGKILL)
+    }
+
+    /// Kills the worker.
+    func killWorker() async throws {
+        guard let worker else { throw Impatience(description: "no worker was started") }
+        worker.signal(SIGKILL)
+        _ = await worker.exit()
+    }
+
     /// Kills the gateway, and starts another in its place.
     func killGateway() async throws {
         gateway.child.signal(SIGKILL)
@@ -72,7 +98,10 @@ final class LabellingYard: Sendable {
     }
 
     @discardableResult
-    func command(_ arguments: String...) throws -> String {
+    func command(_ arguments: String...) throws -> String { try command(arguments) }
+
+    @discardableResult
+    func command(_ arguments: [String]) throws -> String {
         let printed = try ChildProcess.printed(
             by: .init(
                 [RunningGateway.executable] + arguments, environment: environment, folder: home))

@@ -75,7 +75,36 @@ import Testing
         #expect(exam.gate?.require.map(\.metric) == ["judge"])
     }
 
-    @Test(arguments: [measured, exam])
+    private static let rented = exam.replacing(
+        "golden:",
+        with: "incumbent: {upstream: frontier, model: gpt-5}\nbudget: {money: 2.5}\ngolden:")
+
+    @Test func `a rented incumbent is asked after the ranks, with or without a judge`() throws {
+        for text in [
+            Self.rented,
+            Sample.evaluate.replacing(
+                "support-intent-2@4", with: "{upstream: a, model: b/c}\nbudget: {tokens: 5}"),
+        ] {
+            let specification = try Self.parse(text)
+            #expect(specification.stages == [.ranks, .judging])
+            #expect(specification.models[.incumbent] == nil, "nothing that ranks could load")
+        }
+        #expect(try Self.parse(Sample.evaluate).stages == [.ranks])
+    }
+
+    @Test
+    func `an incumbent of the upstream flywheel is a model of the registry, and costs nothing`()
+        throws
+    {
+        for budget in ["", "\nbudget: {money: 1}"] {
+            let text = Sample.evaluate.replacing(
+                "support-intent-2@4",
+                with: "{upstream: flywheel, model: support-intent-2@4}" + budget)
+            #expect(try Self.parse(text) == Self.parse(Sample.evaluate))
+        }
+    }
+
+    @Test(arguments: [measured, measured + "\nbudget: {tokens: 9}", exam, rented])
     func `what is written out reads as it was`(yaml: String) throws {
         let specification = try Self.parse(yaml)
         let again = try JobSpecification(json: specification.json)

@@ -129,7 +129,22 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             says: "versions count from 1"),
         evaluate(
             "support-intent-2@4", "{upstream: frontier, model: gpt-5}", line: 4,
-            field: "incumbent", says: "upstream is not available as incumbent in this version"),
+            field: "budget", says: "`budget` is missing. An upstream costs money: add"),
+        evaluate(
+            "support-intent-2@4", "{upstream: frontier}", line: 4, field: "incumbent.model",
+            says: "`model` is missing"),
+        evaluate(
+            "support-intent-2@4", "{upstream: frontier, modle: gpt-5}", line: 4,
+            field: "incumbent.modle", says: "Did you mean `model`?"),
+        evaluate(
+            "support-intent-2@4", "{upstream: frontier, model: gpt-5}\nbudget: {mony: 1}", line: 5,
+            field: "budget.mony", says: "Did you mean `money`?"),
+        evaluate(
+            "support-intent-2@4", "{upstream: frontier, model: gpt-5}\nbudget: {money: 0}",
+            line: 5, field: "budget.money", says: "out of range"),
+        evaluate(
+            "support-intent-2@4", "a@1\nbudget: {money: 1}", line: 5, field: "budget",
+            says: "nothing in this exam costs money by the call"),
         evaluate(
             "{type: exact}", "{type: judge, model: a}", line: 6, field: "graders[0].model",
             says: "Did you mean `mode`?"),

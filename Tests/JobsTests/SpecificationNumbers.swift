@@ -105,10 +105,13 @@ struct SpecificationNumbers: RandomNumberGenerator {
     }
 
     private mutating func evaluate() -> EvaluateSpecification {
-        .init(
+        let isRented = chance()
+        let rented = UpstreamModel(upstream: "u-1", model: "vendor/m@2")
+        return .init(
             envelope: envelope(ranksMax: number(1...9)), model: model(),
             others: chance() ? [] : [model(), model()],
-            incumbent: chance() ? nil : model(), golden: dataset(),
+            incumbent: isRented ? .upstream(rented) : chance() ? nil : .registry(model()),
+            golden: dataset(),
             reference: chance() ? nil : "final",
             slices: .init(by: chance() ? [] : ["a", "b.c"], rowsMin: number(1...99)),
             gate: chance()
@@ -117,7 +120,10 @@ struct SpecificationNumbers: RandomNumberGenerator {
                     require: (0..<number(1...3)).map { _ in
                         .init(margin: real(0...1), atLeast: real(0...1))
                     }, promote: chance()),
-            maxTokens: number(1...999))
+            maxTokens: number(1...999),
+            budget: isRented
+                ? .init(money: chance() ? nil : real(0.01...9), tokens: number(1...9_999)) : .init()
+        )
     }
 
     mutating func job() -> JobSpecification { chance() ? .train(train()) : .evaluate(evaluate()) }

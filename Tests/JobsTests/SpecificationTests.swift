@@ -114,7 +114,7 @@ enum Sample {
             return
         }
         #expect(exam.model == .version(name: "support-intent-3", 1))
-        #expect(exam.incumbent == .version(name: "support-intent-2", 4))
+        #expect(exam.incumbent == .registry(.version(name: "support-intent-2", 4)))
         #expect(
             exam.gate == .init(require: [.init(metric: "accuracy", margin: 0.01)], promote: true))
         #expect(exam.envelope.after == [.name("support-intent-3"), .id(JobID(rawValue: 17))])

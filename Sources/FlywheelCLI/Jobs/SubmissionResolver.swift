@@ -76,6 +76,9 @@ struct SubmissionResolver {
             try await resolveTeacher(of: distill, document, into: &resolved)
         case .evaluate(let exam):
             try await resolveIncumbent(of: exam, document, into: &resolved)
+            if let rented = exam.rented {
+                _ = try await upstream(of: rented, at: "incumbent", document)
+            }
             try checkModelsDiffer(document, resolved)
             try check(document, resolved) { _ = try Exam(exam, rows: $0) }
         case .judge(let measured):
@@ -255,7 +258,7 @@ struct SubmissionResolver {
             exam.model != .version(name: record.name, record.version)
         else { return }
         var exam = exam
-        exam.incumbent = .version(name: record.name, record.version)
+        exam.incumbent = .registry(.version(name: record.name, record.version))
         resolved.specification = .evaluate(exam)
         resolved.specification.envelope.resolved[.incumbent] = .folder(files: record.files)
     }

@@ -7,8 +7,8 @@ import Graders
 import Jobs
 import Stores
 
-/// The last part of an exam that judges mark too: what the ranks handed over goes to the judges, and
-/// then to the gate.
+/// The last part of an exam that asks models too: a rented incumbent answers what the ranks have
+/// answered, all answers go to the judges, and then to the gate.
 struct ExamJudging {
     let specification: EvaluateSpecification
     let desk: AttemptDesk
@@ -17,10 +17,33 @@ struct ExamJudging {
     /// The examination, as `flywheel.record_evaluation` takes it; nil where the worker asked to leave.
     func run() async throws -> JSONValue? {
         let exam = try readExam()
-        let answers = try readAnswers()
+        var answers = try readAnswers()
+        let book = RentedBook(database.pool)
+        var models = try await ModelDesk(desk, specification.budget, book)
+        var found: [String: JSONValue] = [:]
+        if let rented = specification.rented {
+            let incumbent = RentedSitting(
+                model: rented, exam: exam, maxTokens: specification.maxTokens, book: book)
+            guard let sat = try await incumbent.sit(asking: &models) else { return nil }
+            answers.incumbent = sat.sitting
+            found["rented"] = .string(rented.description)
+            found["incumbent_asked"] = sat.counts.json
+        }
+        guard let judged = try await judge(exam, answers, models) else { return nil }
+        let examination = try examination(of: judged.judging, answers)
+        found["asking"] = exam.marking.judges.isEmpty ? nil : judged.asking.counts.json
+        found["spent"] = judged.asking.models.spent.json
+        return examination.result(gate: specification.gate, objections: judged.objections)
+            .merging(found)
+    }
+
+    /// The sittings with what the judges say of them; nil where the worker asked to leave.
+    private func judge(
+        _ exam: Exam, _ answers: ExamAnswers, _ models: ModelDesk
+    ) async throws -> (judging: Judging, asking: JudgeDesk, objections: [String: String])? {
         let sittings = [answers.candidate] + (answers.incumbent.map { [$0] } ?? []) + answers.others
         var judging = Judging(exam, sittings: sittings, incumbent: answers.incumbent)
-        var asking = JudgeDesk(desk, JudgeBook(database.pool))
+        var asking = JudgeDesk(models, JudgeBook(database.pool))
         var objections: [String: String] = [:]
         for (index, judge) in exam.marking.judges.enumerated() {
             let objection = try await objection(to: judge)
@@ -30,9 +53,7 @@ struct ExamJudging {
             guard let words = try await asking.words(judging.calls(of: judge)) else { return nil }
             judging = judging.judged(byJudge: index, words)
         }
-        let examination = try examination(of: judging, answers)
-        return examination.result(gate: specification.gate, objections: objections)
-            .merging(["asking": asking.counts.json])
+        return (judging, asking, objections)
     }
 
     private func readExam() throws -> Exam {

@@ -5,11 +5,10 @@ import Graders
 import Jobs
 import Labelling
 import Stores
-import Workers
 
 /// Asks judges through the gateway, and never the same thing twice.
 struct JudgeDesk {
-    let desk: AttemptDesk
+    private(set) var models: ModelDesk
     let book: JudgeBook
     /// What it came to so far.
     private(set) var counts = Counts()
@@ -34,11 +33,8 @@ struct JudgeDesk {
         }
     }
 
-    /// Of the calls that a judge refuses, this share ends the work: the reason lies with the request.
-    private static let refusedShareMax = 0.05
-
-    init(_ desk: AttemptDesk, _ book: JudgeBook) {
-        self.desk = desk
+    init(_ models: ModelDesk, _ book: JudgeBook) {
+        self.models = models
         self.book = book
     }
 
@@ -63,52 +59,35 @@ struct JudgeDesk {
     }
 
     private mutating func ask(_ calls: [JudgeCall]) async throws -> [Digest: String]? {
-        let variables = ProcessInfo.processInfo.environment
-        var configuration = GatewayClient.Configuration(
-            gateway: GatewayClient.Configuration.address(variables["FLYWHEEL_GATEWAY"]),
-            task: "flywheel.judge", scope: "judge \(desk.job)")
-        configuration.key = variables[LabelLaunch.keyVariable]
+        let job = models.desk.job
         let byDigest = Dictionary(uniqueKeysWithValues: calls.map { ($0.digest.hex, $0) })
-        let (desk, book) = (desk, book)
+        let book = book
         var counts = counts
         var words: [Digest: String] = [:]
         var refusal = ""
-        var done = 0
-        var spending = Spending()
-        let halt = try await GatewayClient.with(configuration) { client in
-            try await client.ask(
-                calls.map { Question(id: $0.digest.hex, body: $0.request) }, spent: &spending,
-                isStopped: { desk.request != nil }
-            ) { reply in
-                guard let call = byDigest[reply.id] else { return true }
-                done += 1
-                switch reply.outcome {
-                case .refused(let reason):
-                    counts.refused += 1
-                    refusal = reason
-                case .answered:
-                    let text = reply.text ?? ""
-                    counts.asked += 1
-                    counts.cost += reply.cost ?? 0
-                    words[call.digest] = text
-                    try await book.keep(
-                        .init(
-                            call: call, words: text, capture: reply.call,
-                            promptTokens: reply.usage.promptTokens,
-                            completionTokens: reply.usage.completionTokens,
-                            cost: reply.cost.map { "\($0)" }), for: desk.job)
-                }
-                if done % 16 == 0 || done == calls.count {
-                    try desk.report(
-                        .progress(
-                            phase: "asking \(call.judge.title)", done: done, total: calls.count))
-                }
-                return true
+        let errand = ModelDesk.Errand(
+            task: "flywheel.judge", scope: "judge \(job)", title: calls[0].judge.title)
+        let isDone = try await models.ask(
+            calls.map { Question(id: $0.digest.hex, body: $0.request) }, errand,
+            kept:
+                "What was said is kept, and not asked again: raise the budget, and submit the job anew."
+        ) { reply in
+            guard let call = byDigest[reply.id] else { return }
+            switch reply.outcome {
+            case .refused(let reason):
+                counts.refused += 1
+                refusal = reason
+            case .answered:
+                let said = BoughtAnswer(reply)
+                counts.asked += 1
+                counts.cost += reply.cost ?? 0
+                words[call.digest] = said.text
+                try await book.keep(said, to: call, for: job)
             }
         }
         self.counts = counts
-        guard halt == nil else { return nil }
-        guard Double(counts.refused) <= Self.refusedShareMax * Double(calls.count) else {
+        guard isDone else { return nil }
+        guard Double(counts.refused) <= ModelDesk.refusedShareMax * Double(calls.count) else {
             throw GatewayRefusal(
                 """
                 \(counts.refused) of \(calls.count) calls of the judge were refused, the last one with: \

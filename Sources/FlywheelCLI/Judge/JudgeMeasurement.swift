@@ -22,14 +22,16 @@ struct JudgeMeasurement {
             throw error.inFile(path)
         }
         try desk.report(.started(ranks: 1, numericProfile: "", stepsTotal: 0))
-        var asking = JudgeDesk(desk, JudgeBook(database.pool))
+        let models = try await ModelDesk(
+            desk, specification.budget, RentedBook(database.pool))
+        var asking = JudgeDesk(models, JudgeBook(database.pool))
         guard let words = try await asking.words(trial.calls) else { return nil }
         let agreement = trial.agreement(words)
         return agreement.json.merging([
             "judge": .string(specification.judge.title),
             "judge_digest": .string(specification.judge.digest.hex),
             "mode": .string(specification.judge.mode.rawValue),
-            "asking": asking.counts.json,
+            "asking": asking.counts.json, "spent": asking.models.spent.json,
         ])
     }
 }

@@ -143,26 +143,27 @@ struct TurnWatcher {
     private func watchRoute(of exam: JobID, isSilent: Bool) async throws {
         let deadline = ContinuousClock.now + Self.patience
         var bar = ProgressBar(terminal: .output)
-        var isShown = false
-        while let move = try await database.cycles.routeMove(by: exam),
-            move["state"] == "waiting", ContinuousClock.now < deadline
-        {
+        while let move = try await database.cycles.routeMove(by: exam) {
+            let (state, model) = (move.cell("state"), move.cell("model"))
+            if state != "waiting" || ContinuousClock.now >= deadline {
+                guard !isSilent else { return }
+                let route = "the route of \(task)"
+                switch state {
+                case "waiting": bar.finish("\(route) leads to \(model) once that is served")
+                case "moved": bar.finish("\(route) leads to \(model)")
+                default: bar.finish("\(route) was not led to \(model): \(state)")
+                }
+                return
+            }
             if !isSilent {
                 let reason = move.cell("server_reason")
-                let model = move.cell("model")
                 bar.show(
                     share: nil,
                     "the route waits for \(model) to be served"
                         + (reason.isEmpty ? "" : ": \(reason)"))
-                isShown = true
             }
             try await Task.sleep(for: .milliseconds(300))
         }
-        guard isShown, let move = try await database.cycles.routeMove(by: exam) else { return }
-        bar.finish(
-            move["state"] == "waiting"
-                ? "the route of \(task) moves to \(move.cell("model")) once that is served"
-                : "the route of \(task): \(move.cell("state"))")
     }
 
     /// Prints how the turn ended, as a person reads it.

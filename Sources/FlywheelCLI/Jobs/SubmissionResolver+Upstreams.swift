@@ -1,0 +1,48 @@
+import Captures
+import FlywheelCore
+import Jobs
+import Stores
+
+extension SubmissionResolver {
+    /// Makes sure that the gateway's book has the teacher, and keeps what its vendor allows now.
+    func resolveTeacher(
+        of distill: DistillSpecification, _ document: SpecificationDocument,
+        into resolved: inout Resolved
+    ) async throws {
+        guard case .upstream(let name, let model, _) = distill.teacher else { return }
+        guard
+            let upstream = try await upstream(
+                of: UpstreamModel(upstream: name, model: model), at: "teacher", document)
+        else { return }
+        var distill = distill
+        distill.teacher = .upstream(name, model: model, terms: upstream["terms"]?.string)
+        resolved.specification = .distill(distill)
+    }
+
+    /// The upstream of `model` as the gateway's book has it; nil where the book says nothing of it.
+    ///
+    /// With no book the gateway asks the one upstream of its environment, of which nothing is known here.
+    func upstream(
+        of model: UpstreamModel, at field: String, _ document: SpecificationDocument
+    ) async throws -> JSONValue? {
+        let name = model.upstream
+        guard name != Destination.ownName else { return nil }
+        let upstreams = try await database.book.upstreams()
+        guard !upstreams.isEmpty else { return nil }
+        guard let upstream = upstreams.first(where: { $0["name"]?.string == name }) else {
+            let names = upstreams.compactMap { $0["name"]?.string }
+            throw document.error(
+                at: "\(field).upstream", "there is no upstream `\(name)`",
+                remedy: nearest(to: name, among: names).map { "Did you mean `\($0)`?" }
+                    ?? "There are \(names.joined(separator: ", ")).")
+        }
+        let models = (upstream["models"]?.array ?? []).compactMap(\.string)
+        guard models.isEmpty || models.contains(model.model) else {
+            throw document.error(
+                at: "\(field).model", "upstream `\(name)` lists no model `\(model.model)`",
+                remedy: nearest(to: model.model, among: models).map { "Did you mean `\($0)`?" }
+                    ?? "It lists \(models.joined(separator: ", ")).")
+        }
+        return upstream
+    }
+}
