@@ -1,3 +1,4 @@
+import ArgumentParser
 import Captures
 import FlywheelCore
 import Foundation
@@ -140,9 +141,10 @@ struct Demo {
         var traffic = DemoTraffic(
             gateway: gateway, task: task, sections: set.sections.sorted(), isHeard: isHeard)
         traffic.budget.money = generalist.roundMoney.map { Decimal($0) }
+        try await traffic.waitUntilAnswered()
         for turn in 1...scale.turns {
             try await send(rounds.calls(before: turn), before: turn, traffic, database)
-            let begun = try await TurnStarter(database: database).begin(task, CapOptions())
+            let begun = try await TurnStarter(database: database).begin(task, .parse([]))
             guard let row = try await database.cycles.cycle(of: task, turn: begun.turn) else {
                 throw ServiceUnavailable("Turn \(turn) of \(task) cannot be read.", remedy: "")
             }

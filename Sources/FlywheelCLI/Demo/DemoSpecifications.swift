@@ -66,14 +66,14 @@ struct DemoSpecifications {
             \(generalist.prompt.map { "prompt: {system: \"\($0)\"}\n" } ?? "")student:
               base: \(names.seed)
               method: {type: distill, mix: 0.8}
-              schedule: {epochs: \(scale.studentLessons), learningRate: 3.0e-3, warmup: 0.05, decay: cosine}
-              batch: {lanes: 4, rowTokens: 1024, order: shuffled, seed: 7}
+              schedule: {epochs: \(scale.studentLessons), learningRate: 2.0e-3, warmup: 0.05, decay: cosine}
+              batch: {lanes: 4, rowTokens: 512, order: shuffled, seed: 7}
               ranks: {min: 1, max: 2}
               overlong: drop
             signals: {correction: {target: output, reward: 0}, accepted: {reward: 1}}
             golden: \(DemoNames.golden(of: task))
             graders: [{type: exact}]
-            gate: {metric: accuracy, margin: 0.03}
+            gate: {metric: accuracy, margin: 0.05}
             cycle: {money: \(generalist.money), hours: 1}
 
             """

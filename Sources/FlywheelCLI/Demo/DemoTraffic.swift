@@ -68,6 +68,18 @@ struct DemoTraffic {
         return told
     }
 
+    /// Waits until the gateway knows the task, which it hears of within seconds.
+    func waitUntilAnswered() async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < deadline {
+            let request = HTTPClientRequest(url: gateway + "/v1/models/" + task)
+            let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(5))
+            if response?.status == .ok { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw ServiceUnavailable("The gateway at \(gateway) does not know \(task).", remedy: "")
+    }
+
     private func question(about package: PackageSections.Package) -> Question {
         Question(
             id: package.name,
