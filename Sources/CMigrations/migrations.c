@@ -81,6 +81,9 @@ static const unsigned char m0025[] = {
 static const unsigned char m0026[] = {
 #embed "../../migrations/0026_rented.sql"
 };
+static const unsigned char m0027[] = {
+#embed "../../migrations/0027_reports.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -111,6 +114,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0024, "0024_costs.sql"),
     MIGRATION(m0025, "0025_cycles.sql"),
     MIGRATION(m0026, "0026_rented.sql"),
+    MIGRATION(m0027, "0027_reports.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -22,6 +22,8 @@ public struct CurationBook: Sendable {
         public var until: Date?
         /// Who answered; empty: anybody.
         public var models: [String] = []
+        /// What had been said, and kept, before this moment; nil: all.
+        public var heardUntil: Date?
 
         public init(task: String) { self.task = task }
     }
@@ -34,6 +36,7 @@ public struct CurationBook: Sendable {
     ) async throws -> [CapturedExample] {
         var found: [CapturedExample] = []
         let trust = try await trust(in: selection.task)
+        let late = try await late(since: selection.heardUntil)
         var before = selection.until.map(Self.leastID) ?? Self.greatestID
         // From the latest on, page by page: a page is a range of the partitions' own order.
         while newest.map({ found.count < $0 }) ?? true {
@@ -41,7 +44,7 @@ public struct CurationBook: Sendable {
             var page = try await pool.query(
                 examples(selection, before: before, count: count)
             ).map(Self.example)
-            let said = try await reactions(to: page.map(\.id), trust)
+            let said = try await reactions(to: page.map(\.id), trust, without: late)
             for index in page.indices { page[index].reactions = said[page[index].id] ?? [] }
             found += page
             guard page.count == count, let last = page.last else { break }
@@ -101,9 +104,18 @@ public struct CurationBook: Sendable {
             uniquingKeysWith: { first, _ in first })
     }
 
+    /// What was kept from `moment` on; the id of feedback does not say when, since a key may have made it.
+    private func late(since moment: Date?) async throws -> Set<String> {
+        guard let moment else { return [] }
+        return Set(
+            try await pool.values(
+                "SELECT id::text FROM flywheel.feedback_received WHERE stored_at >= \(moment)",
+                as: String.self))
+    }
+
     /// What was said of these captures, by capture, in the order in which it came.
     private func reactions(
-        to captures: [String], _ trust: [String: Double]
+        to captures: [String], _ trust: [String: Double], without late: Set<String>
     ) async throws -> [String: [Reaction]] {
         let rows = try await pool.query(
             """
@@ -116,6 +128,7 @@ public struct CurationBook: Sendable {
                 try row.text(column).flatMap { try? JSONValue(parsing: $0.utf8) }
             }
             let source = try row.text("source")
+            if let id = try row.text("feedback_id"), late.contains(id) { continue }
             said[try row.decode("capture_id"), default: []].append(
                 Reaction(
                     try row.decode("name"), id: try row.text("feedback_id"),

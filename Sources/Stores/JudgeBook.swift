@@ -34,7 +34,10 @@ public struct JudgeBook: Sendable {
             "verdict": judge.prompt.form.verdict(in: said.text).map { .string($0) } ?? .null,
             "job_id": .integer(job.rawValue),
         ])
-        try await pool.execute("SELECT flywheel.keep_judgement(\(request.storable))")
+        // It is paid: a database that restarts is waited for.
+        try await pool.retrying { connection in
+            try await connection.execute("SELECT flywheel.keep_judgement(\(request.storable))")
+        }
     }
 
     /// The newest measurement of `judge` with the same prompt, criteria and sampling, as a row of

@@ -73,6 +73,12 @@ public struct Views: Sendable {
             """)
     }
 
+    /// What a job has bought of models through the gateway, by what for.
+    public func calls(of job: JobID) async throws -> [JSONValue] {
+        try await rows(
+            "SELECT to_jsonb(c) FROM flywheel.job_calls c WHERE job_id = \(job) ORDER BY purpose")
+    }
+
     public func scorecards(of job: JobID) async throws -> [JSONValue] {
         try await rows(
             """

@@ -265,11 +265,19 @@ struct BuildingAsAJob {
             worker.signal(SIGKILL)
             _ = await worker.exit()
             try await Self.ask(yard, 3_001, from: 3_000)
+            let key = try yard.command("keys", "create", "--name", "late", "--scope", "feedback")
+            let late = try await yard.gateway.say(
+                """
+                {"external":"call-0","name":"correction","correction":"too late","source":{"id":"a"},\
+                "idempotency_key":"once"}
+                """, headers: ["authorization": "Bearer \(key)"])
+            _ = try await yard.gateway.joined(late)
             try await yard.start("worker", "--slots", "1")
             let job = try await yard.wait(for: id)
             #expect(job["state"] == "succeeded", "\(job)")
             #expect(job["attempt"] == 2, "it was over before the worker died")
             #expect(job["result"]?["captures"] == 3_000)
+            #expect(job["result"]?["targets"]?["correction"] == nil, "\(job)")
             let versions = try await yard.pool.value(
                 "SELECT max(version) FROM flywheel.datasets WHERE name LIKE 'intent%'",
                 as: Int.self)

@@ -161,4 +161,38 @@ import Testing
             #expect(error.contains("no: content_policy"), "\(error)")
         }
     }
+
+    @Test func `a measurement stops at its budget, and the next one pays for the rest alone`()
+        async throws
+    {
+        let pairs = (0..<40).map { index -> JSONValue in
+            ["prompt": .string("q\(index)"), "chosen": "good", "rejected": "bad"]
+        }
+        try await JudgeWorkshop.lend({ prompt, _ in
+            prompt.contains("# Output (a):\ngood") ? "Output (a)" : "Output (b)"
+        }) { shop in
+            try shop.importGolden(pairs, as: "pairs")
+            let job = try await shop.run(Self.measurement("pairs") + "budget: {tokens: 8200}\n")
+            #expect(job["state"] == "failed" && job["attempt"] == 1, "\(job)")
+            let error = job["error"]?.string ?? ""
+            #expect(
+                error.contains(
+                    """
+                    60 of 80 questions were not put to frontier/gpt-5, because the budget does not reach \
+                    for another call: 8200 of 8200 tokens spent in 20 calls. What was said is kept
+                    """), "\(error)")
+            #expect(shop.upstream.asked.count == 20)
+            let again = try await shop.run(
+                Self.measurement("pairs") + "budget: {money: 1, tokens: 24600}\n")
+            #expect(again["state"] == "succeeded", "\(again)")
+            #expect(shop.upstream.asked.count == 80)
+            #expect(again["result"]?["spent"]?["calls"] == 60)
+            let bought = try await shop.rows(
+                """
+                SELECT jsonb_build_array(purpose, sum(calls), sum(money)) FROM flywheel.job_calls
+                GROUP BY purpose
+                """)
+            #expect(bought == [["judge", 80, .number(0.048)]])
+        }
+    }
 }

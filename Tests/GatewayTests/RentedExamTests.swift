@@ -134,6 +134,8 @@ struct ExamsOfRentedModels {
         #expect(spent[0]["money"]?.number == 0.0045)
         #expect(
             job["result"]?["spent"] == ["calls": 40, "tokens": 800, "money": "0.0045"], "\(job)")
+        let shown = try yard.command("jobs", "show", "\(id)")
+        #expect(shown.contains(#/incumbent\s+40\s+800\s+0\.0045/#), "\(shown)")
         let captured = try await poll(for: "captures", atMost: .seconds(20)) {
             let sums = try await rows(
                 yard,
@@ -216,9 +218,42 @@ struct ExamsOfRentedModels {
         }
     }
 
+    @Test(arguments: [2, 3])
+    func `a question that is refused counts for nobody, and more than 5 % of them end the exam`(
+        refused: Int
+    ) async throws {
+        try await Self.lend(
+            golden: 40,
+            { asked, count in
+                (Self.number(asked) ?? 0) <= refused
+                    ? .error(400, "content_policy")
+                    : try await Self.script { _ in "no" }(asked, count)
+            }
+        ) { yard, upstream in
+            let id = try yard.submit(Self.exam("retries: {failures: 0}"))
+            let job = try await yard.wait(for: id)
+            #expect(upstream.asked.count == 40)
+            guard refused == 2 else {
+                let error = job["error"]?.string ?? ""
+                #expect(error.contains("did not answer 3 of 40 questions, one of them"), "\(error)")
+                #expect(error.contains("content_policy. Nothing was examined."), "\(error)")
+                return
+            }
+            #expect(job["state"] == "succeeded", "\(job)")
+            let facts = try await Self.rows(
+                yard,
+                """
+                SELECT jsonb_build_array(c.n, c.gained, count(*) FILTER (WHERE v.score IS NULL))
+                FROM flywheel.comparisons c JOIN flywheel.verdicts v USING (job_id)
+                WHERE job_id = \(id) GROUP BY c.n, c.gained
+                """)
+            #expect(facts == [[38, 38, 2]])
+        }
+    }
+
     // MARK: Money
 
-    @Test(arguments: ["judge", "worker"])
+    @Test(arguments: ["judge", "worker", "gateway"])
     func `kill -9 while a rented model is asked pays for no more than was in flight twice`(
         victim: String
     ) async throws {
@@ -228,15 +263,16 @@ struct ExamsOfRentedModels {
         ) { yard, upstream in
             let id = try yard.submit(Self.exam())
             _ = try await poll(for: "answers") { upstream.asked.count > 60 ? true : nil }
-            if victim == "judge" {
-                try yard.killChild()
-            } else {
+            switch victim {
+            case "judge": try yard.killChild()
+            case "gateway": try await yard.killGateway()
+            default:
                 try await yard.killWorker()
                 try await yard.start("worker", "--slots", "2")
             }
             let job = try await yard.wait(for: id)
             #expect(job["state"] == "succeeded", "\(job)")
-            #expect(job["attempt"] == 2, "\(job)")
+            #expect(job["attempt"] == (victim == "gateway" ? 1 : 2), "\(job)")
             let asked = upstream.asked.compactMap { Self.number($0) }
             #expect(Set(asked).count == count)
             #expect(asked.count - count <= concurrency, "\(asked.count - count) paid twice")

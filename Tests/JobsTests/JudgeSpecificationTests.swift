@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [measured, exam, rented])
+    @Test(arguments: [measured, measured + "\nbudget: {tokens: 9}", exam, rented])
     func `what is written out reads as it was`(yaml: String) throws {
         let specification = try Self.parse(yaml)
         let again = try JobSpecification(json: specification.json)

@@ -46,8 +46,8 @@ struct BuildJob {
         ]
     }
 
-    /// How long ago counts from the submission, and what comes after the first attempt began is for the
-    /// next job: so all attempts look at the same captures.
+    /// How long ago counts from the submission, and what comes or is said after the first attempt began is
+    /// for the next job: so all attempts look at the same captures.
     private func selection() async throws -> CurationBook.Selection {
         let moments = try await database.curation.moments(of: desk.job)
         var selection = CurationBook.Selection(task: specification.task)
@@ -57,6 +57,7 @@ struct BuildJob {
             try Moment.read(specification.until, "until", before: moments.submitted)
             ?? moments.begun
         selection.models = specification.models
+        selection.heardUntil = moments.begun
         return selection
     }
 }

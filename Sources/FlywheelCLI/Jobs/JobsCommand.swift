@@ -59,15 +59,18 @@ extension JobsCommand {
             let (id, row) = try await job.row(in: database)
             let attempts = try await database.views.attempts(of: id)
             let metrics = try await database.views.metrics(of: id)
+            let calls = try await database.views.calls(of: id)
             let exam = try await ExamRows(of: id, in: database)
             output.print(
                 row.merging([
                     "attempts": .array(attempts), "metrics": .array(metrics),
+                    "calls": .array(calls),
                 ]).merging(exam.members)
             ) {
                 showFacts(row)
                 show(attempts: attempts)
                 show(metrics: metrics)
+                show(calls: calls)
                 exam.show()
             }
         }
@@ -115,6 +118,19 @@ extension JobsCommand {
                 table.add(
                     row.cell("name"), row.fixed("value", 4), row.count("n"),
                     "step \(row.count("step"))")
+            }
+            table.show()
+        }
+
+        private func show(calls: [JSONValue]) {
+            guard !calls.isEmpty else { return }
+            print()
+            var table = Table(
+                .text("CALLS OF THE"), .number("CALLS"), .number("TOKENS"), .number("MONEY"))
+            for row in calls {
+                table.add(
+                    row.cell("purpose"), row.count("calls"), row.count("tokens"),
+                    row.cell("money"))
             }
             table.show()
         }

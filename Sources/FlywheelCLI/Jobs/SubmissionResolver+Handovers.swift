@@ -54,7 +54,8 @@ extension SubmissionResolver {
         }
         for id in resolved.after.reversed() {
             guard let spec = try await database.views.job(id)?["spec"],
-                let split = wanted.split(of: try JobSpecification(json: spec))
+                let specification = try? JobSpecification(json: spec),
+                let split = wanted.split(of: specification)
             else { continue }
             resolved.specification.envelope.resolved[role] = .output(of: id, split: split)
             return true

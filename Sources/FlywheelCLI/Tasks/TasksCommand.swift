@@ -9,7 +9,8 @@ struct TasksCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tasks", abstract: "What your product asks of models, and who answers it.",
         subcommands: [
-            Apply.self, List.self, Show.self, Route.self, Plan.self, Turn.self, Review.self,
+            Apply.self, List.self, Show.self, Route.self, Plan.self, Turn.self, Report.self,
+            Review.self,
         ])
 
     struct Apply: DatabaseCommand {

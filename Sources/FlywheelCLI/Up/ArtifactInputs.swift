@@ -21,8 +21,8 @@ struct ArtifactInputs: Workers.InputResolver {
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .output(let job, let split) where role.isRows:
                 guard let digest = assignment.dataset(of: job, split: split) else {
-                    throw Self.missing(
-                        job, split.isEmpty ? "dataset" : "row of the split \(split)", role)
+                    throw split.isEmpty
+                        ? Self.missing(job, "dataset", role) : Self.empty(job, split, role)
                 }
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .folder(_, let files):
@@ -44,6 +44,12 @@ struct ArtifactInputs: Workers.InputResolver {
     private func rows(_ digest: Digest, at place: String, in folder: String) throws -> String {
         try artifacts.materialize([place.lastName + ".jsonl": digest], at: folder)
         return place + ".jsonl"
+    }
+
+    private static func empty(_ job: JobID, _ split: String, _ role: InputRole) -> InputError {
+        InputError(
+            field: role.rawValue, "job \(job) built no row for its split `\(split)`",
+            remedy: "Give that split a larger share, or hold out a share of the data itself.")
     }
 
     private static func missing(_ job: JobID, _ what: String, _ role: InputRole) -> InputError {
