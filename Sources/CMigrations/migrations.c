@@ -70,16 +70,16 @@ static const unsigned char m0022[] = {
 #embed "../../migrations/0022_handovers.sql"
 };
 static const unsigned char m0023[] = {
-#embed "../../migrations/0023_builds.sql"
+#embed "../../migrations/0023_rented.sql"
 };
 static const unsigned char m0024[] = {
-#embed "../../migrations/0024_costs.sql"
+#embed "../../migrations/0024_builds.sql"
 };
 static const unsigned char m0025[] = {
-#embed "../../migrations/0025_cycles.sql"
+#embed "../../migrations/0025_costs.sql"
 };
 static const unsigned char m0026[] = {
-#embed "../../migrations/0026_rented.sql"
+#embed "../../migrations/0026_cycles.sql"
 };
 static const unsigned char m0027[] = {
 #embed "../../migrations/0027_reports.sql"
@@ -110,10 +110,10 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0020, "0020_servers.sql"),
     MIGRATION(m0021, "0021_distillation.sql"),
     MIGRATION(m0022, "0022_handovers.sql"),
-    MIGRATION(m0023, "0023_builds.sql"),
-    MIGRATION(m0024, "0024_costs.sql"),
-    MIGRATION(m0025, "0025_cycles.sql"),
-    MIGRATION(m0026, "0026_rented.sql"),
+    MIGRATION(m0023, "0023_rented.sql"),
+    MIGRATION(m0024, "0024_builds.sql"),
+    MIGRATION(m0025, "0025_costs.sql"),
+    MIGRATION(m0026, "0026_cycles.sql"),
     MIGRATION(m0027, "0027_reports.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];

@@ -1,4 +1,4 @@
-import Captures
+import Graders
 import Jobs
 
 /// The arithmetic of `TurnPlan`.
@@ -158,12 +158,12 @@ struct TurnEstimate {
 
     /// Of a rented incumbent and judges: as in the last turn, or by the incumbent's price.
     private var examMoney: Double? {
+        guard facts.isRented || !task.marking.judges.isEmpty else { return 0 }
         if let past = facts.past["evaluate"], let money = past.money, money > 0,
             let golden = past.golden, golden > 0
         {
             return money * Double(facts.golden) / Double(golden)
         }
-        guard facts.isRented else { return 0 }
         return price(facts.incumbent).map { Double(facts.golden) * $0 }
     }
 

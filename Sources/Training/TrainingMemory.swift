@@ -11,6 +11,9 @@ public struct TrainingMemory: Sendable, Equatable {
     /// Of a row, a thread.
     public var activations: Int
 
+    /// The program, its libraries and what MPI takes to exchange sums, as measured with Open MPI 4.1.
+    public static let program = 64 << 20
+
     /// - Parameter threads: of a rank; each computes rows of its own.
     public init(_ configuration: LlamaConfiguration, rowTokens: Int, threads: Int = 1) {
         let count = ParameterLayout(configuration).count
@@ -21,5 +24,5 @@ public struct TrainingMemory: Sendable, Equatable {
         activations = threads * configuration.trainingBytes(rowTokens: rowTokens)
     }
 
-    public var bytes: Int { weights + gradients + moments + activations }
+    public var bytes: Int { Self.program + weights + gradients + moments + activations }
 }

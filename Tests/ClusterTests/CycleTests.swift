@@ -40,6 +40,45 @@ extension Drills {
                 }
             }
         }
+
+        @Test func `a turn takes about what its plan says, and is ended at its cap`() async throws {
+            try await Oracle.lend { oracle in
+                try await Cluster.lend(grant: "15 s") { cluster in
+                    let wheel = try await Wheel(of: cluster, oracle)
+                    try await wheel.sendTraffic()
+                    let plan = try await cluster.flywheel("tasks", "plan", "shapes", "--json").json
+                    let turn = try await cluster.flywheel(
+                        "tasks", "turn", "shapes", "--watch", "--json")
+                    let row = try #require(turn.json)
+                    #expect(row["state"] == "promoted" && row["created"] == true, "\(row)")
+                    func ratio(_ planned: String, _ taken: String) -> Double {
+                        (plan?[planned]?.number ?? 0) / (row[taken]?.number ?? .nan)
+                    }
+                    let (money, calls) = (
+                        ratio("money", "cost"), ratio("call_money", "calls_money")
+                    )
+                    let (rows, seconds) = (ratio("rows", "rows"), ratio("seconds", "seconds"))
+                    print("planned by taken: money \(money), rows \(rows), seconds \(seconds)")
+                    #expect((0.7...1.4).contains(calls) && (0.5...2).contains(money))
+                    #expect((0.7...1.4).contains(rows) && (0.1...10).contains(seconds))
+                    // The last turn's share of rows is known now, and who answers costs nothing by the call.
+                    let next = try await cluster.flywheel("tasks", "plan", "shapes", "--json").json
+                    #expect(next?["rows"] == row["rows"] && next?["incumbent"] == row["model"])
+
+                    let ended = try await cluster.answer(
+                        ["tasks", "turn", "shapes", "--hours", "0.0002", "--watch"])
+                    #expect(ended.exit == .exited(1), "\(ended.output)")
+                    #expect(ended.output.contains("of 0.0002 hours"), "\(ended.output)")
+                    #expect(ended.output.contains("turn 2 of shapes: over its cap"))
+                    let states = try await cluster.pool.values(
+                        "SELECT state FROM flywheel.cycles ORDER BY turn", as: String.self)
+                    #expect(states == ["promoted", "over its cap"])
+                    let live: Int = try await cluster.pool.value(
+                        "SELECT count(*) FROM flywheel.jobs WHERE finished_at IS NULL")
+                    #expect(live == 0)
+                }
+            }
+        }
     }
 }
 
@@ -159,8 +198,8 @@ private struct Wheel {
 
     /// Kills whoever chance names, a dozen times at most, until the turn has ended and the route moved.
     mutating func killUntilEnd(_ numbers: inout SeededNumbers) async throws {
-        while deaths < 10, try await row["finished_at"]?.string == nil {
-            try await Task.sleep(for: .milliseconds(numbers.integer(in: 200..<3_000)))
+        while deaths < 12, try await row["finished_at"]?.string == nil {
+            try await Task.sleep(for: .milliseconds(numbers.integer(in: 50..<1_000)))
             let victim = Victim.allCases[numbers.integer(in: 0..<Victim.allCases.count)]
             try await strike(victim, &numbers)
         }
@@ -197,7 +236,7 @@ private struct Wheel {
     func expectStudent(answersAfterLosing numbers: inout SeededNumbers) async throws {
         for _ in 0..<2 {
             try await poll(for: "an answer of the student", atMost: .seconds(90)) {
-                try await door.ask("shapes").json["model"]?.string
+                (try? await door.ask("shapes"))?.json["model"]?.string
             } until: {
                 $0 == "shapes-student@1"
             }

@@ -20,7 +20,7 @@ final class Oracle: Sendable {
         let router = Router()
         router.post("/v1/chat/completions") { request, _ in try await oracle.answer(request) }
         var logger = Logger(label: "oracle")
-        logger.logLevel = .error
+        logger.logLevel = .critical
         let application = Application(
             router: router,
             configuration: .init(address: .hostname("127.0.0.1", port: 0)),

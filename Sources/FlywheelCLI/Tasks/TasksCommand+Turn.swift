@@ -58,8 +58,9 @@ extension TasksCommand {
                 throw ServiceUnavailable(
                     "Turn \(begun.turn) of `\(task)` cannot be read.", remedy: "Try again.")
             }
+            let created: [String: JSONValue] = ["created": .boolean(begun.created)]
             if output.isJSON, !watch {
-                print(row.merging(["created": .boolean(begun.created)]).canonical)
+                print(row.merging(created).canonical)
                 return
             }
             if !output.isJSON {
@@ -72,7 +73,7 @@ extension TasksCommand {
             guard watch else { return }
             let watcher = TurnWatcher(database: database, task: task, turn: begun.turn)
             let end = try await watcher.watchUntilInterrupted(row, isSilent: output.isJSON)
-            output.print(end) { watcher.tell(end) }
+            output.print(end.merging(created)) { watcher.tell(end) }
             guard ["promoted", "not promoted"].contains(end.cell("state")) else {
                 throw ExitStatus.failed
             }

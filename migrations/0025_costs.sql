@@ -9,12 +9,9 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(m.slots * extract(epoch FROM coalesce(a.ended_at, clock_timestamp()) - a.granted_at)), 0) AS slot_seconds
     FROM flywheel.attempt a JOIN flywheel.gang_member m USING (fence) WHERE a.job_id = j.id) s
 CROSS JOIN LATERAL (
-    -- An answer that came from the gateway has a call; where one has no price, nobody knows the sum.
-    SELECT CASE WHEN bool_or(paid.call IS NOT NULL AND paid.cost IS NULL) THEN NULL
-                ELSE coalesce(sum(paid.cost), 0) END AS spent
-    FROM (SELECT call, cost FROM flywheel.distill_item WHERE job_id = j.id
-          UNION ALL SELECT capture_id::text, cost FROM flywheel.judgement WHERE job_id = j.id) paid) u;
-COMMENT ON VIEW flywheel.job_costs IS 'What each job took of slots, all attempts together, and what it paid to teachers and judges.';
+    SELECT CASE WHEN bool_or(unpriced > 0) THEN NULL ELSE coalesce(sum(money), 0) END AS spent
+    FROM flywheel.job_calls b WHERE b.job_id = j.id) u;
+COMMENT ON VIEW flywheel.job_costs IS 'What each job took of slots, all attempts together, and what it paid for calls (view job_calls).';
 COMMENT ON COLUMN flywheel.job_costs.slots_spent IS 'At the price of a slot-hour that counts now; null while there is none.';
 COMMENT ON COLUMN flywheel.job_costs.upstreams_spent IS 'By the price book; null where an answer had no price.';
 

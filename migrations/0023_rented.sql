@@ -176,16 +176,18 @@ COMMENT ON VIEW flywheel.rented_answers IS
 CREATE VIEW flywheel.job_calls AS
 SELECT job_id, purpose, count(*) AS calls, coalesce(sum(tokens), 0)::bigint AS tokens,
        coalesce(sum(cost), 0) AS money, coalesce(max(tokens), 0) AS tokens_most,
-       coalesce(max(cost), 0) AS money_most
+       coalesce(max(cost), 0) AS money_most, count(*) FILTER (WHERE cost IS NULL) AS unpriced
 FROM (
     SELECT job_id, 'teacher' AS purpose, prompt_tokens + completion_tokens AS tokens, cost
     FROM flywheel.distill_item WHERE call IS NOT NULL
     UNION ALL SELECT job_id, 'judge', prompt_tokens + completion_tokens, cost FROM flywheel.judgement
+    WHERE capture_id IS NOT NULL
     UNION ALL SELECT job_id, 'incumbent', prompt_tokens + completion_tokens, cost FROM flywheel.rented_answer) c
 GROUP BY job_id, purpose;
 COMMENT ON VIEW flywheel.job_calls IS
     'What each job has bought of models through the gateway, by what for: teacher, judge, incumbent.';
 COMMENT ON COLUMN flywheel.job_calls.money IS 'By the price book''s day; the answers kept, each once.';
+COMMENT ON COLUMN flywheel.job_calls.unpriced IS 'Calls of which nobody knows what they cost; money leaves them out.';
 COMMENT ON COLUMN flywheel.job_calls.tokens_most IS 'Of the dearest call in tokens.';
 COMMENT ON COLUMN flywheel.job_calls.money_most IS 'Of the dearest call in money.';
 

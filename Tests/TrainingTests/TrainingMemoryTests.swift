@@ -1,0 +1,35 @@
+import Models
+import Tensors
+import Testing
+import Training
+
+/// What a rank takes of memory is what it allocates.
+@Suite struct MemoryOfRanks {
+    private let small = LlamaConfiguration(
+        hidden: 64, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 128, vocabulary: 512)
+
+    @Test func `weights, gradients and moments are counted as they are kept`() {
+        let count = ParameterLayout(small).count
+        let memory = TrainingMemory(small, rowTokens: 128)
+        // fp32 weights, an fp32 gradient and its int64 sum, two fp32 moments.
+        #expect(memory.weights == 4 * count && memory.gradients == 12 * count)
+        #expect(memory.moments == 8 * count)
+        #expect(
+            memory.bytes
+                == TrainingMemory.program + 24 * count + small.trainingBytes(rowTokens: 128))
+        // Each thread has weights, a gradient and activations of its own; sums and moments are shared.
+        let two = TrainingMemory(small, rowTokens: 128, threads: 2)
+        #expect(two.bytes - memory.bytes == 8 * count + memory.activations)
+    }
+
+    @Test func `activations grow with rows and layers`() {
+        let long = small.trainingBytes(rowTokens: 256)
+        var deep = small
+        deep.layers = 4
+        let rows = 128 * 4
+        // At least the residual stream, queries, keys, values, attention, gate and up of two more layers.
+        let least = 2 * rows * (2 * 64 + 64 + 2 * 32 + 64 + 2 * 128)
+        #expect(deep.trainingBytes(rowTokens: 128) - small.trainingBytes(rowTokens: 128) >= least)
+        #expect(long > small.trainingBytes(rowTokens: 128) * 3 / 2)
+    }
+}
