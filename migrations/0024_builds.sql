@@ -111,3 +111,16 @@ $$;
 
 GRANT SELECT ON flywheel.job_outputs TO flywheel_reader, flywheel_user, flywheel_worker, flywheel_content_reader;
 REVOKE EXECUTE ON FUNCTION flywheel.record_build FROM PUBLIC;
+
+-- Keeps what a golden set says of calls that ask what it asks; what a person said of a call stays. How many
+-- are new.
+CREATE FUNCTION flywheel.add_golden_labels(captures uuid[], answers text[], by_whom text) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    WITH added AS (
+        INSERT INTO golden_label (capture_id, answer, author)
+        SELECT id, answer, by_whom FROM unnest(captures, answers) l (id, answer)
+        ON CONFLICT DO NOTHING RETURNING 1)
+    SELECT count(*)::integer FROM added
+$$;
+REVOKE EXECUTE ON FUNCTION flywheel.add_golden_labels FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION flywheel.add_golden_labels TO flywheel_user, flywheel_worker;

@@ -157,6 +157,19 @@ BEGIN
 END $$;
 
 -- What users read.
+-- The tasks for which a job has proven a model: its gate let it pass on their golden set. A turn's exam is
+-- about its own task, whoever else has the same golden set.
+CREATE OR REPLACE FUNCTION flywheel.tasks_proven(by_job bigint, proven_model bigint) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
+    SELECT DISTINCT t.name FROM evaluation e
+    JOIN dataset d ON d.digest = e.dataset_digest
+    JOIN tasks t ON split_part(t.golden, '@', 1) = d.name
+    WHERE e.job_id = by_job AND e.model_id = proven_model AND e.is_passed
+      AND t.name = coalesce((SELECT c.task FROM cycle_job j JOIN cycle c ON c.id = j.cycle_id
+                             WHERE j.job_id = by_job), t.name)
+    ORDER BY t.name
+$$;
+
 CREATE VIEW flywheel.cycles AS
 WITH staged AS (
     SELECT cycle_id,

@@ -5,10 +5,11 @@ import Tokenizers
 /// The rows of method `distill`: a teacher's and curated ones, of which one stands where both answer the
 /// same question.
 ///
-/// A curated row stands in the teacher's place where somebody vouches for it: its field `target` is a
-/// correction or an accepted answer (as `flywheel data build` writes it), or it has none, being written by
-/// hand. An answer of which nobody said anything (`target: answer`) gives way to the teacher's. The rest of
-/// both stays: the teacher's rows first, each side in its order.
+/// A curated row stands in the teacher's place where somebody vouches for it and it says something else:
+/// its field `target` is a correction or an accepted answer (as `flywheel data build` writes it), or it has
+/// none, being written by hand. Where both say the same, the teacher's stays, since it says more: how sure
+/// it was. An answer of which nobody said anything (`target: answer`) gives way too. The rest of both
+/// stays: the teacher's rows first, each side in its order.
 ///
 /// Rows are about the same question where they have the same `id`, or where all that stands before the
 /// answer is the same but for case and blanks. The number that stands in for a missing `id` says nothing.
@@ -22,10 +23,12 @@ public struct TaughtRows: Sendable {
     public let yielded: Int
 
     public init(_ teacher: [DatasetRow], curated all: [DatasetRow]) {
-        let vouched = Questions(all.filter(\.isVouchedFor))
-        let kept = teacher.filter { !vouched.contain($0) }
         let answered = Questions(teacher)
-        let standing = all.filter { $0.isVouchedFor || !answered.contain($0) }
+        let standing = all.filter {
+            !answered.contain($0) || $0.isVouchedFor && !answered.areAnswered(as: $0)
+        }
+        let vouched = Questions(standing.filter(\.isVouchedFor))
+        let kept = teacher.filter { !vouched.contain($0) }
         rows = kept + standing
         given = teacher.count
         taught = kept.count
@@ -46,24 +49,34 @@ extension TaughtRows: CustomStringConvertible {
     public var description: String {
         """
         \(taught) of \(given) rows are the teacher's, and \(curated) of \(curated + yielded) curated: \
-        \(given - taught) of the teacher's gave way to what somebody vouches for, \(yielded) curated ones \
+        \(given - taught) of the teacher's gave way to what somebody says instead, \(yielded) curated ones \
         to the teacher
         """
     }
 }
 
-/// What rows ask.
+/// What rows ask, and what they answer.
 private struct Questions {
-    private var ids: Set<String> = []
-    private var texts: Set<[NormalText]> = []
+    private var ids: [String: Set<NormalText>] = [:]
+    private var texts: [[NormalText]: Set<NormalText>] = [:]
 
     init(_ rows: [DatasetRow]) {
-        ids = Set(rows.compactMap(\.ownID))
-        texts = Set(rows.compactMap(\.asked))
+        for row in rows {
+            let answer = NormalText(row.text(of: .answer))
+            if let id = row.ownID { ids[id, default: []].insert(answer) }
+            if let asked = row.asked { texts[asked, default: []].insert(answer) }
+        }
     }
 
-    func contain(_ row: DatasetRow) -> Bool {
-        row.ownID.map(ids.contains) ?? false || row.asked.map(texts.contains) ?? false
+    func contain(_ row: DatasetRow) -> Bool { answers(to: row) != nil }
+
+    /// Whether all answers to what `row` asks are its own, but for case and blanks.
+    func areAnswered(as row: DatasetRow) -> Bool {
+        answers(to: row) == [NormalText(row.text(of: .answer))]
+    }
+
+    private func answers(to row: DatasetRow) -> Set<NormalText>? {
+        row.ownID.flatMap { ids[$0] } ?? row.asked.flatMap { texts[$0] }
     }
 }
 

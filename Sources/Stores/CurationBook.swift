@@ -184,6 +184,17 @@ extension CurationBook {
         return try row.decoded()
     }
 
+    /// Keeps what is right of calls, where nobody has said it yet; how many were new.
+    public func addGoldenLabels(
+        _ labels: [(capture: String, answer: String)], author: String
+    ) async throws -> Int {
+        guard !labels.isEmpty else { return 0 }
+        let (captures, answers) = (labels.map(\.capture), labels.map(\.answer))
+        return try await pool.value(
+            "SELECT flywheel.add_golden_labels(\(captures, as: "uuid[]"), \(answers), \(author))",
+            as: Int.self)
+    }
+
     /// The captures that golden sets were made of, and the episodes of those.
     public func goldenCaptures() async throws -> (captures: Set<String>, episodes: Set<String>) {
         let rows = try await pool.query(

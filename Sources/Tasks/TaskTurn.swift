@@ -107,6 +107,8 @@ public struct TaskTurn: Sendable {
         var members: [String: JSONValue] = [
             "kind": "build", "name": .string(task.name), "task": .string(task.name),
             "trust": .number(task.sources.trustMin), "sourceShare": .number(task.sources.shareMax),
+            // The training holds out what it measures itself on.
+            "validation": 0,
         ]
         // What a student answered is learned where somebody vouches for it, not because it was said.
         // A teacher is asked about all questions, whoever answered them first.

@@ -48,7 +48,20 @@ import Tokenizers
         #expect(
             rows.description
                 == "2 of 3 rows are the teacher's, and 2 of 3 curated: 1 of the teacher's gave way to "
-                + "what somebody vouches for, 1 curated ones to the teacher")
+                + "what somebody says instead, 1 curated ones to the teacher")
+    }
+
+    @Test(arguments: ["correction", "accepted", nil])
+    func `who says what the teacher says leaves it to the teacher, who knows how sure it is`(
+        target: String?
+    ) {
+        let rows = TaughtRows(
+            [row("a", "one?", "t"), row("2", "two?", "t")],
+            curated: [
+                row("a", "one?", " T ", target: target), row("x", "two?", "t", target: target),
+            ])
+        #expect(said(rows) == ["a t", "2 t"])
+        #expect(rows.taught == 2 && rows.curated == 0 && rows.yielded == 2)
     }
 
     @Test func `what stands before the question is part of it`() {

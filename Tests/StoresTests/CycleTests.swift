@@ -55,6 +55,17 @@ import Testing
             _ = try await queue.store.finish(lease, outcome: outcome)
         }
 
+        /// Those that `ExaminationRecords.evaluation` speaks of.
+        func addModels() async throws {
+            for (name, weights) in [("m", "one"), ("m", "two"), ("o", "three")] {
+                let digest = Digest(of: weights)
+                _ = try await Registry(queue.pool).add(
+                    .init(
+                        base: nil, datasetDigest: nil, digest: digest,
+                        files: ["model.safetensors": digest], parameters: 1), name: name)
+            }
+        }
+
         /// A call that a job made, as its gateway keeps it.
         func addCall(of job: Int, cost: Double) async throws {
             try await queue.pool.execute(
@@ -114,13 +125,7 @@ import Testing
     @Test func `a turn stands as its jobs do`() async throws {
         try await withYard { yard in
             let worker = try await yard.queue.worker()
-            for (name, weights) in [("m", "one"), ("m", "two"), ("o", "three")] {
-                let digest = Digest(of: weights)
-                _ = try await Registry(yard.queue.pool).add(
-                    .init(
-                        base: nil, datasetDigest: nil, digest: digest,
-                        files: ["model.safetensors": digest], parameters: 1), name: name)
-            }
+            try await yard.addModels()
             for (isPassed, state) in [(false, "not promoted"), (true, "promoted")] {
                 _ = try await yard.begin()
                 for _ in 0..<3 { try await yard.finishNext(for: worker) }
@@ -142,6 +147,36 @@ import Testing
                     == "3 | failed | build (job \(lease.job)) failed: no captures")
             #expect(try await yard.watch() == 1)
             #expect(try await yard.watch() == 0)
+        }
+    }
+
+    @Test func `a turn's proof moves its own task's route, whoever else has the same golden set`()
+        async throws
+    {
+        try await withYard { yard in
+            let worker = try await yard.queue.worker()
+            try await yard.addModels()
+            let golden = Digest(of: "golden rows")
+            _ = try await Registry(yard.queue.pool).add(
+                NewDataset(
+                    name: "g", digest: golden, shape: "chat", rows: 1, bytes: 1, isGolden: true,
+                    card: ["rows": 1], source: "g.jsonl"))
+            for task in ["t", "u"] {
+                let specification: JSONValue = [
+                    "task": .string(task), "golden": "g",
+                    "generalist": ["upstream": "frontier", "model": "m"],
+                ]
+                try await yard.queue.pool.execute(
+                    "SELECT flywheel.apply_task(\(specification), NULL, 'ada')")
+            }
+            _ = try await yard.begin()
+            for _ in 0..<3 { try await yard.finishNext(for: worker) }
+            let passed = ExaminationRecords.evaluation(isPassed: true)
+                .merging(["dataset_digest": .string(golden.hex)])
+            try await yard.finishNext(for: worker, Outcome(result: [:], evaluation: passed))
+            let moved = try await yard.queue.pool.values(
+                "SELECT task FROM flywheel.route_moves", as: String.self)
+            #expect(moved == ["t"])
         }
     }
 

@@ -40,6 +40,8 @@ import Testing
         let build = try Self.part(.build, of: turn)
         #expect(build["name"] == "t" && build["task"] == "t" && build["trust"] == 0.6)
         #expect(build["sourceShare"] == 0.2 && build["teachers"] == nil)
+        // The training holds out what it measures itself on.
+        #expect(build["validation"] == 0)
 
         let distill = try Self.part(.distill, of: turn)
         #expect(distill["name"] == "t-labels" && distill["prompts"] == "t")

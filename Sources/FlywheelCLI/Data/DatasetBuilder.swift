@@ -2,7 +2,9 @@ import Artifacts
 import Curation
 import Datasets
 import FlywheelCore
+import Jobs
 import Stores
+import Tasks
 
 /// Makes datasets of a task's captures.
 struct DatasetBuilder {
@@ -50,9 +52,13 @@ struct DatasetBuilder {
 
     /// As `build`, and registers nothing.
     func make() async throws -> Made {
-        let examples = try await database.curation.examples(selection)
         let guarding = try GoldenGuard(database)
         let golden = try await guarding.sets()
+        var examples = try await database.curation.examples(selection)
+        if try await label(examples, golden, guarding) {
+            // Who spoke of them is believed more, or less.
+            examples = try await database.curation.examples(selection)
+        }
         let dataset = try await curate(examples, golden, guarding)
         guard let learned = dataset.pieces.first, !learned.rows.isEmpty else {
             throw nothing(examples, dataset.omitted)
@@ -63,6 +69,19 @@ struct DatasetBuilder {
             task: selection.task, dataset, of: examples, rules, golden: golden.map(\.title),
             recent: recent)
         return Made(pieces: dataset.pieces.filter { !$0.rows.isEmpty }, card: card, golden: golden)
+    }
+
+    /// Writes down what is right of those calls that ask what the newest version of the task's golden set
+    /// asks; whether that says something new.
+    private func label(
+        _ examples: [CapturedExample], _ sets: [DatasetRecord], _ guarding: GoldenGuard
+    ) async throws -> Bool {
+        guard let golden = try await database.tasks.task(selection.task)?.specification.golden,
+            // A task may name a golden set that nobody has made yet.
+            let set = sets.last(where: { golden.means($0) })
+        else { return false }
+        let labels = GoldenAnswers(try guarding.rows(of: set)).labels(of: examples)
+        return try await database.curation.addGoldenLabels(labels, author: set.title) > 0
     }
 
     /// Curates until no row is a copy of a golden one, as a comparison of the finished rows finds it:
@@ -124,5 +143,17 @@ struct DatasetBuilder {
             "of \(examples.count) captures none became a row to learn from ("
                 + reasons.joined(separator: "; ") + ")",
             remedy: "Nothing was built.")
+    }
+}
+
+extension DatasetReference {
+    /// Whether it is a reference to `record`, or, without a version, to any of that name.
+    fileprivate func means(_ record: DatasetRecord) -> Bool {
+        switch self {
+        case .latest(let name): name == record.name
+        case .version(let name, let digest): name == record.name && digest == record.digest
+        case .number(let name, let version): name == record.name && version == record.version
+        case .file: false
+        }
     }
 }

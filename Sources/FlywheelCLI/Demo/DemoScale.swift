@@ -30,10 +30,10 @@ struct DemoScale {
     var turns = 3
 
     static let whole = DemoScale(
-        generalist: .init(hidden: 192, layers: 4, heads: 6, keyValueHeads: 2, intermediate: 512),
+        generalist: .init(hidden: 256, layers: 4, heads: 8, keyValueHeads: 2, intermediate: 704),
         readings: 1, lessons: 2,
-        student: .init(hidden: 96, layers: 3, heads: 4, keyValueHeads: 2, intermediate: 256),
-        studentReadings: 2, studentLessons: 5, calls: 6_000, closingCalls: 1_800)
+        student: .init(hidden: 96, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 256),
+        studentReadings: 3, studentLessons: 4, calls: 8_500, closingCalls: 1_500)
 
     /// Fewer calls, and a generalist that knows less.
     static let quick = DemoScale(

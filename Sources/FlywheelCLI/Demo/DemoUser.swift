@@ -55,7 +55,7 @@ struct DemoUser: Equatable {
             return answer == package.section ? .accepts : .corrects(to: package.section)
         }
         // Carelessness is mostly a yes to whatever stands there.
-        if DemoChance.share("clicks \(name) \(package.name)") < 0.8 { return .accepts }
+        if DemoChance.share("clicks \(name) \(package.name)") < 0.95 { return .accepts }
         return .corrects(to: DemoChance.pick(sections, "guesses \(name) \(package.name)"))
     }
 }

@@ -22,7 +22,7 @@ struct PackageSections {
     /// Of all source packages, the share (in thousandths) whose rows are golden.
     static let goldenShare = 33
     /// Of the others, the share (in thousandths) whose packages users ask about.
-    static let askedShare = 333
+    static let askedShare = 450
 
     /// What the generalist knows the sections of, in order of name.
     var schooling: [Package] = []
