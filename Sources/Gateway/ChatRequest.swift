@@ -146,8 +146,10 @@ struct CallMarks: Sendable, Equatable {
         idempotencyKey = headers.text("idempotency-key")
         let store = text["store"]?.boolean
         isMarked = store == true
+        // Whatever is no clear yes was meant as a no.
+        let yes = ["true", "1", "yes"]
         isStored =
-            headers.text("x-flywheel-store").map { $0.lowercased() != "false" && $0 != "0" }
+            headers.text("x-flywheel-store").map { yes.contains($0.lowercased()) }
             ?? (store != false && text["tensorzero::dryrun"]?.boolean != true)
         tokenLife = try Self.tokenLife(headers.text("x-flywheel-feedback"), limits)
         try check(limits)

@@ -26,12 +26,12 @@ public struct ReportBook: Sendable {
                 'costs', (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'task' ORDER BY calls DESC, model), '[]')
                           FROM flywheel.costs c WHERE task = \(task)),
                 'spread', (SELECT to_jsonb(s) - 'task' FROM flywheel.answer_spread s WHERE task = \(task)),
-                'scorecards', (SELECT coalesce(jsonb_agg(to_jsonb(n) ORDER BY metric, model), '[]') FROM (
+                'scorecards', (SELECT coalesce(jsonb_agg(to_jsonb(card) ORDER BY metric, model), '[]') FROM (
                     SELECT DISTINCT ON (s.model, s.metric) s.model, s.metric, s.value, s.low, s.high, s.n,
                            d.name || '@' || d.version AS golden, s.at
                     FROM flywheel.scorecards s JOIN flywheel.datasets d ON d.digest = s.dataset_digest
                     JOIN flywheel.tasks t ON split_part(t.golden, '@', 1) = d.name
-                    WHERE t.name = \(task) AND s.slice = 'all' ORDER BY s.model, s.metric, s.at DESC) n))
+                    WHERE t.name = \(task) AND s.slice = 'all' ORDER BY s.model, s.metric, s.at DESC) card))
             """, as: JSONValue.self)
     }
 }

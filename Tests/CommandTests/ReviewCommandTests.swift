@@ -94,6 +94,7 @@ final class TerminalCommand: Sendable {
             try await first.wait(for: "space show the model's answer")
             #expect(first.screen.contains("1 of 4"))
             #expect(!first.screen.contains("City of"), "the answer is shown before it is asked for")
+            #expect(!first.screen.contains("unrated"), "what it was drawn for gives it away")
             try await first.press("y", when: "e write the answer")
             try await first.press(" ", when: "Look at the answer first")
             try await first.press("y", when: "City of")

@@ -104,7 +104,7 @@ import Testing
     @Test(
         arguments: [
             (#""store":false"#, [:]), (#""n":1"#, ["x-flywheel-store": "false"]),
-            (#""tensorzero::dryrun":true"#, [:]),
+            (#""tensorzero::dryrun":true"#, [:]), (#""n":1"#, ["x-flywheel-store": "no"]),
         ] as [(String, [String: String])])
     func `a caller who opts out leaves nothing but what the call cost`(
         field: String, headers: [String: String]

@@ -177,6 +177,8 @@ import Testing
             let moved = try await yard.queue.pool.values(
                 "SELECT task FROM flywheel.route_moves", as: String.self)
             #expect(moved == ["t"])
+            let cards = try await ReportBook(yard.queue.pool).report(of: "t")["scorecards"]?.array
+            #expect(cards?.contains { $0["model"] == "m@2" && $0["golden"] == "g@1" } == true)
         }
     }
 

@@ -47,7 +47,7 @@ extension DataCommand {
         @Option(
             help: """
                 What one source may have at most, of the weight of all rows; unless said otherwise, \
-                the task's sources.shareMax, or 0.25.
+                the task's sources.shareMax (0.3 where its file says nothing), or 0.25 for what is no task.
                 """)
         var sourceShare: Double?
         @Option(help: "How much near copies resemble each other: over 0, at most 1.")

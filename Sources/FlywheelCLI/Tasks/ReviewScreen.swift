@@ -18,9 +18,11 @@ struct ReviewScreen {
 
     var text: String {
         let item = session.current
+        // What it was drawn for names the answer, or what people made of it.
+        let stratum = item.wasSeen ? faint(item.stratum) : ""
         var lines = [
             bold("\(task)  \(session.place + 1) of \(session.items.count)")
-                + "  (\(session.decided) decided)  " + faint(item.stratum), "",
+                + "  (\(session.decided) decided)  " + stratum, "",
         ]
         for message in item.question {
             lines += [faint(message.role.rawValue), Self.shown(message), ""]
