@@ -17,6 +17,11 @@ extension UpstreamBook {
                 guard SpecificationName.isValid(name) else {
                     throw field.error("`\(name)` is not a name", remedy: SpecificationName.rule)
                 }
+                guard name != UpstreamModel.ownUpstream else {
+                    throw field.error(
+                        "`\(name)` means the models of the registry, which need no entry",
+                        remedy: "Nothing was applied. Call the upstream something else.")
+                }
                 upstreams[name] = .some(field.isNull ? nil : try Self.upstream(name, field))
             }
         }

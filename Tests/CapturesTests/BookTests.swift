@@ -43,6 +43,10 @@ import Testing
         ),
         ("upstreams: {a: {url: 'https://x/v1', modles: [b]}}", "Did you mean `models`?"),
         (
+            "upstreams: {flywheel: {url: 'https://x/v1'}}",
+            "upstreams.flywheel: `flywheel` means the models of the registry"
+        ),
+        (
             "prices: {m: {from: yesterday, input: 1, output: 1}}",
             "prices.m.from: `yesterday` is not a day"
         ),
