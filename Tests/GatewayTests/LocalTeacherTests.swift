@@ -7,11 +7,13 @@ import Testing
 /// `distill` jobs whose teacher is a model of ours, and students that learn from what it thought.
 @Suite(.timeLimit(.minutes(4)))
 struct LabellingWithAModelOfOurs {
+    private static func answer(to number: Int) -> String { number % 2 == 0 ? "yes" : "no" }
+
     private func train(_ yard: LabellingYard) async throws {
         let rows = (1...40).map { number in
             """
             {"messages":[{"role":"user","content":"question \(number)"},\
-            {"role":"assistant","content":"\(number % 2 == 0 ? "yes" : "no")"}]}
+            {"role":"assistant","content":"\(Self.answer(to: number))"}]}
             """
         }
         let path = "\(yard.gateway.home)/lesson.jsonl"
@@ -88,13 +90,19 @@ struct LabellingWithAModelOfOurs {
                 let student = try await distil(yard, ranks: 1)
                 let other = try await distil(yard, ranks: 2)
                 #expect(student["digest"] == other["digest"])
-                // The lesson was written by hand: it stands where the teacher answered the same.
-                let ours = Set((1...40).map { "q\($0)" })
-                let replaced = rows.count { ours.contains($0["id"]?.string ?? "") }
+                // The lesson was written by hand: it stands where the teacher answered something else.
+                let lesson = Dictionary(
+                    uniqueKeysWithValues: (1...40).map { ("q\($0)", Self.answer(to: $0)) })
+                let answers = rows.map { row in
+                    let said = row["messages"]?.array?.last?["content"]?.string ?? ""
+                    return (row["id"]?.string ?? "", said.lowercased().trimmingCharacters(in: .whitespaces))
+                }
+                let agreed = answers.count { lesson[$0.0] == $0.1 }
+                let replaced = answers.count { lesson[$0.0] != nil } - agreed
                 #expect(
                     student["teaching"]?["taught"]?.integer == Int64(rows.count - replaced))
                 #expect(student["precedence"]?["replaced"]?.integer == Int64(replaced))
-                #expect(student["teaching"]?["plain"] == 40)
+                #expect(student["teaching"]?["plain"]?.integer == Int64(40 - agreed))
                 #expect(student["teaching"]?["foreign"] == 0)
             }
         }
