@@ -95,7 +95,8 @@ struct LabellingWithAModelOfOurs {
                     uniqueKeysWithValues: (1...40).map { ("q\($0)", Self.answer(to: $0)) })
                 let answers = rows.map { row in
                     let said = row["messages"]?.array?.last?["content"]?.string ?? ""
-                    return (row["id"]?.string ?? "", said.lowercased().trimmingCharacters(in: .whitespaces))
+                    let answer = said.lowercased().trimmingCharacters(in: .whitespaces)
+                    return (row["id"]?.string ?? "", answer)
                 }
                 let agreed = answers.count { lesson[$0.0] == $0.1 }
                 let replaced = answers.count { lesson[$0.0] != nil } - agreed
