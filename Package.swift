@@ -23,6 +23,7 @@ extension Target.Dependency {
     static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let yams = product(name: "Yams", package: "Yams")
@@ -94,14 +95,16 @@ let package = Package(
         module(
             "Serving",
             [
-                "Generation", "Datasets", "Models", "Tokenizers", "Tensors", "FlywheelCore",
+                "HTTPInterface", "Generation", "Datasets", "Models", "Tokenizers", "Tensors",
+                "FlywheelCore",
                 .hummingbird, .httpTypes, .nioCore, .lifecycle, .unixSignals, .logging,
             ]),
 
         module(
             "Gateway",
             [
-                "Tasks", "Captures", "FlywheelCore", .hummingbird, .asyncHTTPClient, .httpTypes,
+                "HTTPInterface", "Tasks", "Captures", "FlywheelCore", .hummingbird,
+                .asyncHTTPClient, .httpTypes,
                 .nioCore, .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
@@ -120,6 +123,8 @@ let package = Package(
                 "FlywheelCore",
                 .logging,
             ]),
+        module(
+            "HTTPInterface", ["FlywheelCore", .hummingbird, .httpTypes, .nioCore, .logging]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
@@ -207,6 +212,7 @@ let package = Package(
         tests(
             "TasksTests",
             ["Tasks", "Captures", "Stores", "Jobs", "Postgres", "FlywheelCore", "TestSupport"]),
+        tests("HTTPInterfaceTests", ["HTTPInterface", .nioCore, .nioEmbedded]),
         tests(
             "GatewayTests",
             [

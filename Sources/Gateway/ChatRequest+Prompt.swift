@@ -1,5 +1,6 @@
 import Captures
 import FlywheelCore
+import HTTPInterface
 import Tasks
 
 extension ChatRequest {

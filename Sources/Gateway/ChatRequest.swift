@@ -1,4 +1,5 @@
 import FlywheelCore
+import HTTPInterface
 import HTTPTypes
 
 /// A chat completion as it was asked for: the text, and what of it the gateway acts on.

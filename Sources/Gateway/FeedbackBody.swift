@@ -1,4 +1,5 @@
 import FlywheelCore
+import HTTPInterface
 import HTTPTypes
 
 /// The body of a request with feedback: one object, a list of them, or one a line.

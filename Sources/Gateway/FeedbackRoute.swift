@@ -1,6 +1,7 @@
 import Captures
 import FlywheelCore
 import Foundation
+import HTTPInterface
 import HTTPTypes
 import Hummingbird
 import Logging

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 public import Captures
 import FlywheelCore
 import Foundation
+import HTTPInterface
 import Hummingbird
 import HummingbirdCore
 public import Logging

@@ -1,6 +1,7 @@
 import Captures
 import FlywheelCore
 import Foundation
+import HTTPInterface
 import Hummingbird
 
 /// `GET /v1/models`: every name that `model` may have.

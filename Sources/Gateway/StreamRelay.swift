@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Captures
 import FlywheelCore
 import Foundation
+import HTTPInterface
 import HTTPTypes
 import Hummingbird
 import NIOCore

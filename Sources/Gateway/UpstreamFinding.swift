@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 public import Captures
 public import FlywheelCore
+import HTTPInterface
 import HTTPTypes
 import NIOCore
 import NIOHTTP1

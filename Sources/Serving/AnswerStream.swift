@@ -1,5 +1,6 @@
 import FlywheelCore
 import Generation
+import HTTPInterface
 import Hummingbird
 import NIOCore
 import Tokenizers

@@ -1,6 +1,7 @@
 import Datasets
 import FlywheelCore
 import Generation
+import HTTPInterface
 import HTTPTypes
 import Tokenizers
 

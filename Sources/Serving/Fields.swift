@@ -1,4 +1,5 @@
 import FlywheelCore
+import HTTPInterface
 
 /// The members of a request's body, read one by one; null is as good as absent.
 struct Fields {

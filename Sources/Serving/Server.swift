@@ -1,4 +1,5 @@
 import FlywheelCore
+import HTTPInterface
 import Hummingbird
 public import Logging
 import NIOCore

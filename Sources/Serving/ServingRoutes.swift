@@ -1,5 +1,6 @@
 import FlywheelCore
 import Generation
+import HTTPInterface
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -12,7 +13,7 @@ struct ServingRoutes: Sendable {
 
     func router() -> Router<CallContext> {
         let router = Router(context: CallContext.self)
-        router.add(middleware: ErrorShape())
+        router.add(middleware: ErrorShape(ofField: APIError.init))
         router.post("/v1/chat/completions") { try await complete(.chat, $0, $1) }
         router.post("/v1/completions") { try await complete(.text, $0, $1) }
         router.get("/v1/models") { _, _ in
@@ -64,6 +65,8 @@ struct ServingRoutes: Sendable {
         } catch {
             throw error == .full ? APIError.full : .closing
         }
+        // From here on, since nobody reads the body of a caller who leaves before the head.
+        watch(submission, context.channel)
         let answer = AnswerShape(call, engine.model)
         if call.isStreamed { return streamed(answer, submission, context.channel) }
         return try await whole(answer, submission, context.channel)
@@ -95,7 +98,6 @@ struct ServingRoutes: Sendable {
         }
         var unfinished = completions.count * samples
         var slotTimes: [Int: Duration] = [:]
-        watch(submission, channel)
         defer { leave(submission, channel) }
         for await answer in submission.answers {
             guard let completion = answer.step.completion else { continue }
@@ -121,7 +123,6 @@ struct ServingRoutes: Sendable {
                 .contentType: "text/event-stream", .cacheControl: "no-cache", .requestID: shape.id,
             ],
             body: .init { writer in
-                watch(submission, channel)
                 defer { leave(submission, channel) }
                 var stream = AnswerStream(shape)
                 for await answer in submission.answers {

@@ -1,4 +1,5 @@
 import FlywheelCore
+import HTTPInterface
 import Tokenizers
 
 /// The calls of tools in an answer as it is written, apart from its text.

@@ -37,7 +37,8 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         let floors = [
             ["FlywheelCLI", "FlywheelRank"],
             ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
-            ["Stores", "CollectivesMPI"], ["Training", "Evaluation", "Curation", "Distillation"],
+            ["Stores", "HTTPInterface", "CollectivesMPI"],
+            ["Training", "Evaluation", "Curation", "Distillation"],
             ["Tasks"],
             ["Generation", "Datasets", "Captures"],
             ["Models", "Tokenizers", "Jobs"],

@@ -77,12 +77,14 @@ import Testing
     ]
 
     /// Waits until `condition` holds, a minute at most.
-    private func until(_ condition: () async throws -> Bool) async throws {
+    private func until(
+        _ location: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+    ) async throws {
         for _ in 0..<6000 {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(10))
         }
-        Issue.record("a minute was not enough")
+        Issue.record("a minute was not enough", sourceLocation: location)
     }
 
     @Test func `a full queue refuses with 429, and a caller that hangs up frees its place`()
@@ -99,6 +101,8 @@ import Testing
                 let request = server.request("chat/completions", endless)
                 let first = try await callers[0].execute(request, timeout: .seconds(60))
                 #expect(first.status == .ok)
+                // The head is sent before a slot takes the call.
+                try await until { try await server.metric("num_requests_running") == 1 }
                 let waiting = Task {
                     try await callers[1].execute(request, timeout: .seconds(60))
                 }
@@ -115,6 +119,9 @@ import Testing
                 for try await _ in first.body { break }
                 try await callers[0].shutdown()
                 try await until { try await server.metric("num_requests_running") == 0 }
+                try await until {
+                    try await server.metric("request_success_total", "abort") == 2
+                }
                 let next = try await server.send(
                     "chat/completions", endless.with(["max_tokens": 3, "stream": false]))
                 #expect(next.json["choices"]?[0]?["finish_reason"] == "length")
@@ -123,11 +130,17 @@ import Testing
     }
 
     @Test func `told to end, a server finishes what it began and refuses the rest`() async throws {
-        try await Wild.lend { folder in
-            try await ServerProcess.lend(folder) { server in
+        try await Wild.lend(positions: 1 << 16) { folder in
+            try await ServerProcess.lend(folder, ["--context", "65536"]) { server in
+                // It keeps the server until its caller hangs up, however slow this machine is.
+                let caller = HTTPClient(eventLoopGroupProvider: .singleton)
+                let keeping = try await caller.execute(
+                    server.request("chat/completions", Self.endless.with(["max_tokens": 65_000])),
+                    timeout: .seconds(60))
+                #expect(keeping.status == .ok)
                 async let long = server.send(
                     "chat/completions", Self.endless.with(["max_tokens": 1500]))
-                try await until { try await server.metric("num_requests_running") == 1 }
+                try await until { try await server.metric("num_requests_running") == 2 }
                 #expect(try await server.send("../readyz").status == 200)
                 server.child.signal(SIGTERM)
                 try await until { try await server.send("../readyz").status == 503 }
@@ -136,6 +149,7 @@ import Testing
                 let reply = try await long
                 #expect(reply.isDone)
                 #expect(reply.events.last?["choices"]?[0]?["finish_reason"] == "length")
+                try await caller.shutdown()
                 #expect(await server.child.exit() == .exited(0))
             }
         }
