@@ -31,9 +31,9 @@ struct DemoUser: Equatable {
 
     /// One who knows, one who mostly does, one who clicks.
     static let everybody = [
-        DemoUser(name: "anna", reacts: 0.9, cares: 0.98),
-        DemoUser(name: "ben", reacts: 0.8, cares: 0.92),
-        DemoUser(name: "carl", reacts: 0.7, cares: 0.5),
+        DemoUser(name: "anna", reacts: 0.95, cares: 0.98),
+        DemoUser(name: "ben", reacts: 0.9, cares: 0.95),
+        DemoUser(name: "carl", reacts: 0.8, cares: 0.55),
     ]
 
     /// Who asks about `package`.

@@ -19,6 +19,8 @@ struct PackageSections {
 
     /// Sections with fewer packages are left out.
     static let packagesMin = 200
+    /// Left out too: what maintainers choose where nothing fits says nothing of a package.
+    static let leftovers = "misc"
     /// Of all source packages, the share (in thousandths) whose rows are golden.
     static let goldenShare = 33
     /// Of the others, the share (in thousandths) whose packages users ask about.
@@ -46,6 +48,7 @@ struct PackageSections {
         var counts: [String: Int] = [:]
         for package in packages { counts[package.section, default: 0] += 1 }
         sections = Set(counts.filter { $0.value >= Self.packagesMin }.keys)
+            .subtracting([Self.leftovers])
         for package in packages where sections.contains(package.section) {
             if Self.thousandth(of: package.source) < Self.goldenShare {
                 golden.append(package)
