@@ -23,3 +23,23 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION flywheel.extend_review FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION flywheel.extend_review TO flywheel_user;
+
+-- A route that leads to a model of the registry brings its server back, whoever moved it and however.
+CREATE FUNCTION flywheel.route_wants_its_server() RETURNS trigger
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    PERFORM want_server(NEW.model_id);
+    NOTIFY flywheel_coordinator;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER route_wants_its_server AFTER INSERT ON flywheel.route
+    FOR EACH ROW WHEN (NEW.model_id IS NOT NULL) EXECUTE FUNCTION flywheel.route_wants_its_server();
+
+CREATE OR REPLACE VIEW flywheel.models AS
+SELECT m.id, m.name, m.version, m.base, m.adapter, m.job_id, m.dataset_digest, m.digest, m.files, m.parameters,
+       m.stage, m.created_at,
+       ARRAY(SELECT t.name FROM flywheel.tasks t
+             WHERE coalesce(t.route_upstream, 'flywheel') = 'flywheel'
+               AND t.route_model = m.name || '@' || m.version ORDER BY t.name) AS answers
+FROM flywheel.model m;
+COMMENT ON COLUMN flywheel.models.answers IS 'The tasks whose route leads to it now, whatever its stage is.';

@@ -188,12 +188,14 @@ public struct ModelRecord: Sendable, Codable, Equatable {
     public var files: [String: Digest]
     public var parameters: Int64
     public var stage: String
+    /// The tasks whose route leads to it, whatever its stage is; nil where nobody looked.
+    public var answers: [String]?
 
     /// What people call it: `name@version`.
     public var title: String { "\(name)@\(version)" }
 
     enum CodingKeys: String, CodingKey {
-        case name, version, base, adapter, digest, files, parameters, stage
+        case name, version, base, adapter, digest, files, parameters, stage, answers
         case job = "job_id"
         case datasetDigest = "dataset_digest"
     }
