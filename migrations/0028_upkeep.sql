@@ -43,3 +43,19 @@ SELECT m.id, m.name, m.version, m.base, m.adapter, m.job_id, m.dataset_digest, m
                AND t.route_model = m.name || '@' || m.version ORDER BY t.name) AS answers
 FROM flywheel.model m;
 COMMENT ON COLUMN flywheel.models.answers IS 'The tasks whose route leads to it now, whatever its stage is.';
+
+-- All that gateways must know is told them when it changes, not when they next ask.
+CREATE TRIGGER route_told AFTER INSERT ON flywheel.route
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER task_told AFTER INSERT ON flywheel.task
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER model_told AFTER INSERT OR UPDATE OF stage ON flywheel.model
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER upstream_told AFTER INSERT ON flywheel.upstream_version
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER price_told AFTER INSERT ON flywheel.price_version
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER key_told AFTER INSERT OR UPDATE OR DELETE ON flywheel.api_key
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+CREATE TRIGGER setting_told AFTER UPDATE OF slot_hour ON flywheel.setting
+    FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
