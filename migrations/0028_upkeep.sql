@@ -59,3 +59,29 @@ CREATE TRIGGER key_told AFTER INSERT OR UPDATE OR DELETE ON flywheel.api_key
     FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
 CREATE TRIGGER setting_told AFTER UPDATE OF slot_hour ON flywheel.setting
     FOR EACH STATEMENT EXECUTE FUNCTION flywheel.tell_gateways();
+
+-- The keys that attempts are lent go with them: whoever lists keys sees those of people, and of jobs that run.
+ALTER TABLE flywheel.api_key ADD COLUMN job_id bigint REFERENCES flywheel.job;
+UPDATE flywheel.api_key k SET job_id = j.id FROM flywheel.job j
+WHERE k.name = format('job %s', j.id) AND k.scopes = '{chat}';
+DELETE FROM flywheel.api_key WHERE job_id IS NOT NULL AND revoked_at IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION flywheel.lend_key(wanted bigint, wanted_fence bigint, key_hash text, key_hint text)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    PERFORM FROM job WHERE id = wanted AND fence = wanted_fence AND state IN ('leased', 'running') FOR SHARE;
+    IF NOT FOUND THEN RETURN false; END IF;
+    -- Asked again, because the answer was lost, it is the same key.
+    INSERT INTO api_key (name, hash, hint, scopes, job_id)
+    VALUES (format('job %s', wanted), key_hash, key_hint, '{chat}', wanted)
+    ON CONFLICT (hash) DO NOTHING;
+    RETURN true;
+END $$;
+
+CREATE OR REPLACE FUNCTION flywheel.attempt_returns_its_key() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    DELETE FROM api_key WHERE job_id = NEW.job_id;
+    RETURN NEW;
+END $$;
