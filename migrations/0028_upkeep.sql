@@ -85,3 +85,34 @@ BEGIN
     DELETE FROM api_key WHERE job_id = NEW.job_id;
     RETURN NEW;
 END $$;
+
+-- `NAME@latest` is the version that was named last: rows that are made again, and are an older version's,
+-- are the latest once more.
+ALTER TABLE flywheel.dataset ADD COLUMN named_at timestamptz;
+UPDATE flywheel.dataset SET named_at = created_at;
+ALTER TABLE flywheel.dataset
+    ALTER COLUMN named_at SET DEFAULT clock_timestamp(), ALTER COLUMN named_at SET NOT NULL;
+
+CREATE OR REPLACE FUNCTION flywheel.add_dataset(request jsonb) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    made dataset;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dataset ' || (request ->> 'name'), 20250503));
+    UPDATE dataset SET named_at = clock_timestamp()
+    WHERE name = request ->> 'name' AND digest = request ->> 'digest' RETURNING * INTO made;
+    IF NOT FOUND THEN
+        INSERT INTO dataset (name, version, digest, shape, rows, bytes, is_golden, card, source)
+        SELECT name, coalesce((SELECT max(version) FROM dataset d WHERE d.name = r.name), 0) + 1, digest,
+               shape, rows, bytes, coalesce(is_golden, false), coalesce(card, '{}'), source
+        FROM jsonb_to_record(request) AS r(name text, digest text, shape text, rows integer, bytes bigint,
+                                           is_golden boolean, card jsonb, source text)
+        RETURNING * INTO made;
+    END IF;
+    RETURN to_jsonb(made);
+END $$;
+
+CREATE OR REPLACE VIEW flywheel.datasets AS
+SELECT name, version, digest, shape, rows, bytes, is_golden, card, source, created_at, named_at FROM flywheel.dataset;
+COMMENT ON COLUMN flywheel.datasets.named_at IS
+    'When these rows were last built or imported under this name: @latest is the version named last.';

@@ -15,14 +15,14 @@ public struct Registry: Sendable {
             "SELECT flywheel.add_dataset(\(try JSONValue(encoding: dataset).storable))")
     }
 
-    /// The dataset of that name: the newest, or the one with `digest`.
+    /// The dataset of that name: the version that was named last, or the one with `digest`.
     public func dataset(named name: String, digest: Digest? = nil) async throws -> DatasetRecord? {
         try await pool.first(
             """
             SELECT to_jsonb(d) AS row
             FROM flywheel.datasets d
             WHERE name = \(name) AND digest LIKE \(digest?.hex ?? "%")
-            ORDER BY version DESC LIMIT 1
+            ORDER BY named_at DESC, version DESC LIMIT 1
             """
         ).map(decode)
     }
