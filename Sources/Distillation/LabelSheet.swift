@@ -71,7 +71,19 @@ public struct LabelSheet: Sendable {
         return """
             the smoke gate stopped the job: of the first \(smokeFirst) answers at most \(allowed) may \
             fail, and \(bad.count) did (\(reasons)). \(records.count) of \(prompts.count) prompts were \
-            asked\(spentClause). Correct the prompts, `sampling` or `smoke`, and submit again.
+            asked\(spentClause). \(remedy(for: bad))
+            """
+    }
+
+    /// An answer that never came is not the prompts' fault, or not theirs alone.
+    private func remedy(for bad: [ItemRecord]) -> String {
+        guard case .upstream(let upstream, _, _) = specification.teacher,
+            bad.contains(where: { $0.answer == nil })
+        else { return "Correct the prompts, `sampling` or `smoke`, and submit again." }
+        return """
+            What \(specification.teacher) did not answer says why: see whether `flywheel upstreams check \
+            \(upstream)` finds it well, and whether it takes these prompts with this `sampling`; then \
+            submit again.
             """
     }
 

@@ -132,6 +132,26 @@ struct LabellingWithAnUpstream {
         }
     }
 
+    @Test func `a teacher that answers with errors alone is named, and nothing else is blamed`()
+        async throws
+    {
+        try await ScriptedUpstream.lend({ _, _ in .error(500, "server_error") }) { upstream in
+            try await LabellingYard.lend(before: upstream) { yard in
+                try yard.importQuestions(40)
+                let id = try yard.submit(Self.specification("retries: {failures: 1}"))
+                try await yard.start("worker", "--slots", "2")
+                let job = try await yard.wait(for: id)
+                #expect(job["state"] == "failed")
+                let error = job["error"]?.string ?? ""
+                #expect(
+                    error.contains("frontier/gpt-5 answers with nothing but errors: 3 questions"))
+                #expect(error.contains("500: no: server_error"), "\(error)")
+                #expect(error.contains("`flywheel upstreams check frontier`"))
+                #expect(!error.contains("prompts"))
+            }
+        }
+    }
+
     private static func specification(_ more: String, smoke: (first: Int, pass: Int)) -> String {
         specification(more + "\nsmoke: {first: \(smoke.first), pass: \(smoke.pass)}")
     }
