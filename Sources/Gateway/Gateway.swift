@@ -114,6 +114,7 @@ public struct Gateway: Sendable {
         _ parts: Parts, _ onRunning: @escaping @Sendable (Int) async -> Void
     ) -> some ApplicationProtocol {
         let router = Router(context: CallContext.self)
+        router.add(middleware: ClosingReplies())
         router.add(middleware: ErrorShape())
         router.post("/v1/chat/completions") { request, context in
             await parts.chat.respond(to: request, context: context)
