@@ -116,3 +116,94 @@ CREATE OR REPLACE VIEW flywheel.datasets AS
 SELECT name, version, digest, shape, rows, bytes, is_golden, card, source, created_at, named_at FROM flywheel.dataset;
 COMMENT ON COLUMN flywheel.datasets.named_at IS
     'When these rows were last built or imported under this name: @latest is the version named last.';
+
+-- A task that is taken out has a newest version without a specification: nobody calls it any more, and its
+-- versions, routes and captures stay.
+ALTER TABLE flywheel.task ALTER COLUMN spec DROP NOT NULL;
+COMMENT ON VIEW flywheel.task_versions IS
+    'Every version of every task that was ever applied; one without spec says who took the task out, and when.';
+
+CREATE OR REPLACE VIEW flywheel.tasks AS
+SELECT * FROM (
+    SELECT DISTINCT ON (t.name) t.name, t.version, t.spec #>> '{generalist,upstream}' AS generalist_upstream,
+           t.spec #>> '{generalist,model}' AS generalist_model, r.upstream AS route_upstream, r.model AS route_model,
+           t.spec ->> 'golden' AS golden, t.spec, t.output_schema, t.author, t.at
+    FROM flywheel.task t LEFT JOIN flywheel.routes r ON r.task = t.name AND r.is_current
+    ORDER BY t.name, t.version DESC) newest
+WHERE spec IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION flywheel.task_or_refuse(wanted text) RETURNS flywheel.task
+LANGUAGE plpgsql STABLE SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    t task;
+BEGIN
+    SELECT * INTO t FROM task WHERE name = wanted ORDER BY version DESC LIMIT 1;
+    IF t.spec IS NULL THEN
+        PERFORM refuse(format('there is no task called `%s`. Nothing was changed; `flywheel tasks list` shows them.', wanted));
+    END IF;
+    RETURN t;
+END $$;
+
+-- Takes a task out; {"version", "route"}: the version that says so, and who answered it until now.
+CREATE FUNCTION flywheel.remove_task(wanted text, by_whom text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    t task;
+    c cycle;
+    led route;
+BEGIN
+    PERFORM lock_task(wanted);
+    t := task_or_refuse(wanted);
+    SELECT * INTO c FROM cycle WHERE task = wanted AND NOT is_over;
+    IF FOUND AND NOT has_ended(c) THEN
+        PERFORM refuse(format('turn %s of `%s` goes on. Nothing was removed; wait for its end, or cancel its jobs.', c.turn, wanted));
+    END IF;
+    UPDATE route_move SET state = 'withdrawn', ended_at = clock_timestamp() WHERE task = wanted AND state = 'waiting';
+    led := current_route(wanted);
+    INSERT INTO task (name, version, author) VALUES (wanted, t.version + 1, by_whom);
+    RETURN jsonb_build_object('task', wanted, 'version', t.version + 1,
+        'route', jsonb_strip_nulls(jsonb_build_object('upstream', led.upstream, 'model', led.model)));
+END $$;
+REVOKE EXECUTE ON FUNCTION flywheel.remove_task FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION flywheel.remove_task TO flywheel_user;
+
+-- A task that comes back begins with its generalist, whoever answered it when it was taken out.
+CREATE FUNCTION flywheel.task_begins_anew() RETURNS trigger
+LANGUAGE plpgsql SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM task WHERE name = NEW.name AND version = NEW.version - 1 AND spec IS NULL) THEN
+        PERFORM set_route(NEW.name, NEW.spec -> 'generalist', 'a task begins with its generalist', NEW.author);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER task_begins_anew AFTER INSERT ON flywheel.task
+    FOR EACH ROW WHEN (NEW.spec IS NOT NULL) EXECUTE FUNCTION flywheel.task_begins_anew();
+
+-- As before, of tasks that were not taken out: a model may have the name of one that was.
+CREATE OR REPLACE FUNCTION flywheel.roll_back(wanted text, why text, claimed text DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+DECLARE
+    current model;
+    stepped jsonb;
+    led text;
+    routes jsonb := '[]';
+BEGIN
+    IF EXISTS (SELECT FROM tasks WHERE name = wanted) THEN
+        RETURN jsonb_build_object('name', wanted, 'routes', jsonb_build_array(rollback_task(wanted, why, claimed)));
+    END IF;
+    SELECT * INTO current FROM model WHERE name = wanted AND stage = 'promoted';
+    FOR led IN
+        SELECT t.name FROM tasks t CROSS JOIN LATERAL current_route(t.name) r WHERE r.model_id = current.id
+        UNION SELECT task FROM route_move WHERE state = 'waiting' AND model_id = current.id ORDER BY 1
+    LOOP
+        routes := routes || rollback_task(led, why, claimed);
+    END LOOP;
+    -- A route took the name back with it.
+    IF EXISTS (SELECT FROM model WHERE id = current.id AND stage = 'promoted') OR current.id IS NULL THEN
+        stepped := rollback_model(wanted, why, claimed);
+    ELSE
+        stepped := jsonb_build_object('from', current.version,
+            'to', (SELECT version FROM model WHERE name = wanted AND stage = 'promoted'));
+    END IF;
+    RETURN stepped || jsonb_build_object('name', wanted, 'routes', routes);
+END $$;
