@@ -207,3 +207,50 @@ BEGIN
     END IF;
     RETURN stepped || jsonb_build_object('name', wanted, 'routes', routes);
 END $$;
+
+-- What a rented model has answered in an exam is bought once, whichever job asks: the same request to the
+-- same upstream, as the book has it, unless the job asks anew.
+ALTER TABLE flywheel.setting
+    -- How long an answer that was bought stands for another: the model behind a name may change unsaid.
+    ADD COLUMN answers_stand interval NOT NULL DEFAULT '30 days';
+ALTER TABLE flywheel.rented_answer
+    -- Of the whole request: model, messages, tools and parameters.
+    ADD COLUMN request_digest text,
+    -- The upstream's, when it answered; null where the book has none of that name.
+    ADD COLUMN upstream_version bigint;
+CREATE INDEX rented_answer_request ON flywheel.rented_answer (request_digest, at DESC);
+
+-- The version of the upstream that a caller means by `upstream/model`.
+CREATE FUNCTION flywheel.upstream_version_of(model text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = flywheel, pg_temp AS $$
+    SELECT max(id) FROM upstream_version WHERE name = split_part(model, '/', 1)
+$$;
+
+-- As before, with what was asked.
+CREATE OR REPLACE FUNCTION flywheel.keep_rented_answer(request jsonb) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+BEGIN
+    INSERT INTO rented_answer (job_id, row_id, model, answer, capture_id, prompt_tokens,
+                               completion_tokens, cost, request_digest, upstream_version)
+    SELECT job_id, row_id, model, answer, capture_id, prompt_tokens, completion_tokens, cost, request_digest,
+           upstream_version_of(model)
+    FROM jsonb_to_record(request) AS r(job_id bigint, row_id text, model text, answer text,
+        capture_id uuid, prompt_tokens integer, completion_tokens integer, cost numeric, request_digest text)
+    ON CONFLICT (job_id, row_id) DO NOTHING;
+    RETURN (SELECT answer FROM rented_answer
+            WHERE job_id = (request ->> 'job_id')::bigint AND row_id = request ->> 'row_id');
+END $$;
+
+-- What a model has answered to requests of these digests, whoever asked; of several answers the newest.
+CREATE FUNCTION flywheel.rented_answers_to(digests text[], of_model text)
+RETURNS TABLE (request_digest text, answer text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    SELECT DISTINCT ON (a.request_digest) a.request_digest, a.answer
+    FROM rented_answer a
+    WHERE a.request_digest = ANY (digests) AND a.model = of_model
+      AND a.upstream_version IS NOT DISTINCT FROM upstream_version_of(of_model)
+      AND a.at > clock_timestamp() - (SELECT answers_stand FROM setting)
+    ORDER BY a.request_digest, a.at DESC
+$$;
+REVOKE EXECUTE ON FUNCTION flywheel.upstream_version_of, flywheel.rented_answers_to FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION flywheel.rented_answers_to TO flywheel_worker;
