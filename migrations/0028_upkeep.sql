@@ -254,3 +254,28 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION flywheel.upstream_version_of, flywheel.rented_answers_to FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION flywheel.rented_answers_to TO flywheel_worker;
+
+-- The datasets of labels from which a distill job may take answers instead of buying them again: of the same
+-- rented teacher, asked in the same way, while the book has said the same of its upstream. The newest first;
+-- none where the job asks anew, or the teacher is a model of ours that is named without its version.
+CREATE FUNCTION flywheel.labels_like(wanted bigint, wanted_fence bigint) RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = flywheel, pg_temp AS $$
+    SELECT coalesce(array_agg(digest ORDER BY id DESC), '{}') FROM (
+        SELECT j.id, s.digest
+        FROM job mine
+        JOIN job j ON j.kind = 'distill' AND j.id <> mine.id AND j.state = 'succeeded'
+            AND j.spec -> 'teacher' = mine.spec -> 'teacher' AND j.spec -> 'sampling' = mine.spec -> 'sampling'
+        JOIN distillation d ON d.job_id = j.id
+        JOIN dataset s ON s.id = d.dataset_id
+        WHERE mine.id = wanted AND mine.fence = wanted_fence
+          AND NOT coalesce((mine.spec ->> 'fresh')::boolean, false)
+          AND j.finished_at > clock_timestamp() - (SELECT answers_stand FROM setting)
+          AND (mine.spec #>> '{teacher,upstream}' <> 'flywheel'
+               OR mine.spec #>> '{teacher,upstream}' = 'flywheel' AND mine.spec #>> '{teacher,model}' LIKE '%@%')
+          AND NOT EXISTS (SELECT FROM upstream_version v
+                          WHERE v.name = mine.spec #>> '{teacher,upstream}' AND v.at > j.created_at)
+        -- Each turn's labels hold most of those of the turns before.
+        ORDER BY j.id DESC LIMIT 8) alike
+$$;
+REVOKE EXECUTE ON FUNCTION flywheel.labels_like FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION flywheel.labels_like TO flywheel_worker;
