@@ -173,7 +173,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Stores", "EmbeddedPostgres", "Postgres", "Jobs", "FlywheelCore", .logging,
+                "Stores", "EmbeddedPostgres", "Postgres", "Jobs", "Processes", "FlywheelCore",
+                .asyncHTTPClient, .nioCore, .nioHTTP1, .logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("FlywheelCoreTests", ["FlywheelCore"]),

@@ -11,6 +11,10 @@ import Tokenizers
 /// it was. An answer of which nobody said anything (`target: answer`) gives way too. The rest of both
 /// stays: the teacher's rows first, each side in its order.
 ///
+/// A curated row that stands in the teacher's place keeps what the teacher thought (field `teacher`), which
+/// counts to the first token where the answers differ (`TokenizedDocument.teach`): a person says what is
+/// right, the teacher what else it might have been.
+///
 /// Rows are about the same question where they have the same `id`, or where all that stands before the
 /// answer is the same but for case and blanks. The number that stands in for a missing `id` says nothing.
 public struct TaughtRows: Sendable {
@@ -29,7 +33,8 @@ public struct TaughtRows: Sendable {
         }
         let vouched = Questions(standing.filter(\.isVouchedFor))
         let kept = teacher.filter { !vouched.contain($0) }
-        rows = kept + standing
+        let thoughts = Thoughts(teacher.filter(vouched.contain))
+        rows = kept + standing.map(thoughts.added)
         given = teacher.count
         taught = kept.count
         curated = standing.count
@@ -78,6 +83,31 @@ private struct Questions {
     private func answers(to row: DatasetRow) -> Set<NormalText>? {
         row.ownID.flatMap { ids[$0] } ?? row.asked.flatMap { texts[$0] }
     }
+}
+
+/// What a teacher thought of the answers that it gave, to each question the first time.
+private struct Thoughts {
+    private var ids: [String: JSONValue] = [:]
+    private var texts: [[NormalText]: JSONValue] = [:]
+
+    init(_ rows: [DatasetRow]) {
+        for row in rows {
+            guard let thought = row.fields[Self.field] else { continue }
+            if let id = row.ownID, ids[id] == nil { ids[id] = thought }
+            if let asked = row.asked, texts[asked] == nil { texts[asked] = thought }
+        }
+    }
+
+    /// `row` with what was thought of its question, where it brings nothing of the kind.
+    func added(to row: DatasetRow) -> DatasetRow {
+        guard row.fields[Self.field] == nil else { return row }
+        var row = row
+        row.fields[Self.field] =
+            row.ownID.flatMap { ids[$0] } ?? row.asked.flatMap { texts[$0] }
+        return row
+    }
+
+    private static let field = "teacher"
 }
 
 extension DatasetRow {

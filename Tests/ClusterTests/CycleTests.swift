@@ -15,12 +15,12 @@ extension Drills {
             var numbers = SeededNumbers(seed: UInt64.random(in: 0..<1_000_000))
             print("a turn under fire: \(numbers)")
             try await Oracle.lend { oracle in
-                try await Cluster.lend { cluster in
+                try await Cluster.lendWithOutages(grant: "3 s") { cluster, whileAway in
                     var wheel = try await Wheel(of: cluster, oracle)
                     try await wheel.sendTraffic()
                     let bought = oracle.asked.count
                     try await wheel.beginUnderFire(&numbers)
-                    try await wheel.killUntilEnd(&numbers)
+                    try await wheel.killUntilEnd(&numbers, whileAway)
 
                     let row = try await wheel.row
                     #expect(row["state"] == "promoted", "\(row), \(numbers)")
@@ -84,7 +84,7 @@ extension Drills {
 
 /// A team with a task, its traffic, and the processes that turn its wheel.
 private struct Wheel {
-    enum Victim: CaseIterable { case gateway, coordinator, worker, child }
+    enum Victim: CaseIterable { case gateway, coordinator, worker, child, database }
 
     let cluster: Cluster
     let oracle: Oracle
@@ -197,11 +197,13 @@ private struct Wheel {
     }
 
     /// Kills whoever chance names, a dozen times at most, until the turn has ended and the route moved.
-    mutating func killUntilEnd(_ numbers: inout SeededNumbers) async throws {
+    mutating func killUntilEnd(
+        _ numbers: inout SeededNumbers, _ whileAway: Cluster.Outage
+    ) async throws {
         while deaths < 12, try await row["finished_at"]?.string == nil {
             try await Task.sleep(for: .milliseconds(numbers.integer(in: 50..<1_000)))
             let victim = Victim.allCases[numbers.integer(in: 0..<Victim.allCases.count)]
-            try await strike(victim, &numbers)
+            try await strike(victim, &numbers, whileAway)
         }
         try await poll(for: "the end of the turn", atMost: .seconds(240)) {
             try await row
@@ -210,7 +212,9 @@ private struct Wheel {
         }
     }
 
-    private mutating func strike(_ victim: Victim, _ numbers: inout SeededNumbers) async throws {
+    private mutating func strike(
+        _ victim: Victim, _ numbers: inout SeededNumbers, _ whileAway: Cluster.Outage
+    ) async throws {
         deaths += 1
         switch victim {
         case .gateway:
@@ -229,6 +233,9 @@ private struct Wheel {
             // A rank, its launcher, whoever labels or builds, or a server: what there is.
             let children = ProcessEntry.tree(of: worker.pid).dropFirst()
             if let child = children.randomElement(using: &numbers) { kill(child.id, SIGKILL) }
+        case .database:
+            let pause = Duration.milliseconds(numbers.integer(in: 0..<1_500))
+            try await whileAway { try await Task.sleep(for: pause) }
         }
     }
 

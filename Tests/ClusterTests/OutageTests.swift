@@ -79,12 +79,14 @@ extension Drills {
 }
 
 extension Cluster {
+    /// Crashes PostgreSQL, does something while it is away, and starts it again.
+    typealias Outage = (() async throws -> Void) async throws -> Void
+
     /// Lends a cluster on a PostgreSQL of its own, and a way to crash that, to do something while it is
     /// away, and to start it again.
     static func lendWithOutages(
         grant: String,
-        _ body: (Cluster, _ whileAway: (() async throws -> Void) async throws -> Void) async throws
-            -> Void
+        _ body: (Cluster, _ whileAway: Outage) async throws -> Void
     ) async throws {
         try await temporaryFolder { folder in
             var configuration = EmbeddedPostgres.Configuration(home: folder + "/server")

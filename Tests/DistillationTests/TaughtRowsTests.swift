@@ -34,6 +34,26 @@ import Tokenizers
         #expect(rows.yielded == (target == "answer" ? 1 : 0))
     }
 
+    @Test func `a person's word keeps what the teacher thought of the question`() {
+        func thinking(_ row: DatasetRow, _ thought: String) -> DatasetRow {
+            var row = row
+            row.fields["teacher"] = .string(thought)
+            return row
+        }
+        let rows = TaughtRows(
+            [
+                thinking(row("a", "one?", "t"), "of one"),
+                thinking(row("2", "two?", "t"), "of two"),
+                row("c", "three?", "t"),
+            ],
+            curated: [
+                row("a", "one?", "p", target: "correction"), row("1", "Two?", "p"),
+                row("c", "three?", "p"), row("d", "four?", "p", target: "answer"),
+            ])
+        #expect(said(rows) == ["a p", "1 p", "c p", "d p"])
+        #expect(rows.rows.map { $0.fields["teacher"] } == ["of one", "of two", nil, nil])
+    }
+
     @Test func `failing ids, rows are about the same where they ask the same`() {
         let rows = TaughtRows(
             [row("1", "One  day?", "t"), row("q2", "two?", "t"), row("3", "three?", "t")],

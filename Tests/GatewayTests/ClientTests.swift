@@ -7,47 +7,6 @@ import Stores
 import TestSupport
 import Testing
 
-/// OpenAI's own Python client, from PyPI, in an environment of its own below `.build`.
-private enum OfficialClient {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-    static let environment = root.appendingPathComponent(".build/openai-client").path
-    static let version = "3.54.0"
-
-    /// The interpreter that has the client; nil, with a line that says why, where it cannot be had.
-    static let python: String? = {
-        let python = environment + "/bin/python"
-        let check = ["-c", "import openai; assert openai.__version__ == '\(version)'"]
-        if run([python] + check).exit == .exited(0) { return python }
-        let steps = [
-            ["/usr/bin/python3", "-m", "venv", environment],
-            [python, "-m", "pip", "install", "--quiet", "openai==\(version)"],
-            [python] + check,
-        ]
-        for step in steps {
-            let (exit, output) = run(step)
-            guard exit == .exited(0) else {
-                print("skipped: openai \(version) cannot be installed: \(output.suffix(300))")
-                return nil
-            }
-        }
-        return python
-    }()
-
-    static func run(_ arguments: [String]) -> (exit: ChildExit, output: String) {
-        var variables = ProcessInfo.processInfo.environment
-        variables["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-        let log = NSTemporaryDirectory() + "flywheel-client-\(UUID().uuidString).log"
-        defer { try? FileManager.default.removeItem(atPath: log) }
-        let command = ChildProcess.Command(arguments, environment: variables, errors: log)
-        guard let printed = try? ChildProcess.printed(by: command) else {
-            return (.exited(127), "")
-        }
-        let errors = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-        return (printed.exit, String(decoding: printed.output, as: UTF8.self) + errors)
-    }
-}
-
 @Suite struct Clients {
     private static let script: ScriptedUpstream.Script = { asked, _ in
         switch asked.json["model"]?.string {
@@ -88,17 +47,7 @@ private enum OfficialClient {
                 _ = try await poll(for: "the book to be known", atMost: .seconds(10)) {
                     try await gateway.ask("/models").text.contains("several") ? true : nil
                 }
-                let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-                    .appendingPathComponent("openai_client.py").path
-                let (exit, output) = OfficialClient.run([python, file, gateway.url])
-                #expect(exit == .exited(0), "\(output)")
-                var said: [String: JSONValue] = [:]
-                for line in output.split(separator: "\n") {
-                    guard let row = try? JSONValue(parsing: line.utf8),
-                        let name = row["name"]?.string
-                    else { continue }
-                    said[name] = row
-                }
+                let said = try said(python, by: "openai_client.py", to: gateway)
                 #expect(said["plain"]?["text"] == "Hello" && said["plain"]?["tokens"] == 1100)
                 #expect(
                     said["several"]?["texts"] == ["A", "B"] && said["several"]?["logprob"] == -2.5)
@@ -124,5 +73,55 @@ private enum OfficialClient {
                 }
             }
         }
+    }
+
+    @Test func `what the client counts of our own engine is what captures say`() async throws {
+        guard let python = OfficialClient.python else { return }
+        try await ServerProcess.lend { engine in
+            try await ScriptedUpstream.lend(Self.script) { upstream in
+                try await RunningGateway.lend(before: upstream) { gateway in
+                    let book: JSONValue = [
+                        "upstreams": [
+                            "engine": [
+                                "url": .string(engine.url), "dialect": "openai",
+                                "models": ["export"],
+                            ]
+                        ], "prices": [],
+                    ]
+                    _ = try await gateway.pool.value(
+                        "SELECT flywheel.apply_upstreams(\(book), 'test')", as: [String].self)
+                    _ = try await poll(for: "the book to be known", atMost: .seconds(10)) {
+                        try await gateway.ask("/models").text.contains("export") ? true : nil
+                    }
+                    let said = try said(python, by: "openai_engine_client.py", to: gateway)
+                    #expect(
+                        Set(said.keys) == ["whole", "streamed", "several", "tools", "refused"])
+                    for (name, row) in said {
+                        let capture = try await gateway.capture(try #require(row["id"]?.string))
+                        #expect(capture["prompt_tokens"] == row["prompt_tokens"], "\(name)")
+                        #expect(capture["completion_tokens"] == row["completion_tokens"], "\(name)")
+                        #expect(capture["http_status"] == row["status"], "\(name)")
+                    }
+                    #expect(try await gateway.ids().count == said.count)
+                }
+            }
+        }
+    }
+
+    /// Runs a script of this folder against `gateway`; the objects that it prints, by their names.
+    private func said(
+        _ python: String, by script: String, to gateway: RunningGateway
+    ) throws -> [String: JSONValue] {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent(script).path
+        let (exit, output) = OfficialClient.run([python, file, gateway.url])
+        #expect(exit == .exited(0), "\(output)")
+        var said: [String: JSONValue] = [:]
+        for line in output.split(separator: "\n") {
+            guard let row = try? JSONValue(parsing: line.utf8), let name = row["name"]?.string
+            else { continue }
+            said[name] = row
+        }
+        return said
     }
 }

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Foundation
+import TestSupport
 import Testing
 import Tokenizers
 

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Foundation
+import TestSupport
 import Testing
 
 private let storiesFolder = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import FlywheelCore
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 import Tokenizers
 

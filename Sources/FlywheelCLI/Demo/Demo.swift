@@ -97,7 +97,7 @@ struct Demo {
             try await bring(
                 set.golden.lazy.map(\.row), DemoNames.golden(of: task), isGolden: true)
         }
-        try await bring((set.schooling + set.asked).lazy.map(\.text), names.texts)
+        try await bring(set.described.lazy.map(\.text), names.texts)
         if generalist.isOurs { try await bring(set.schooling.lazy.map(\.row), names.lessons) }
         return DemoSpecifications(
             names: names, scale: scale, generalist: generalist.asked(about: set.sections))
@@ -107,11 +107,16 @@ struct Demo {
         let taught =
             generalist.isOurs
             ? "\(Formatting.count(set.schooling.count)) to teach a generalist, " : ""
+        let untaught =
+            generalist.isOurs
+            ? "\n   the generalist is taught nothing of section \(PackageSections.newSection), as if it "
+                + "were newer than its lessons"
+            : ""
         print(
             """
                \(taught)\(Formatting.count(rounds.count)) for users to ask about, \
             \(Formatting.count(set.golden.count)) golden; of \(set.sections.count) sections
-               no source package is in two of these
+               no source package is in two of these\(untaught)
             """)
     }
 

@@ -31,9 +31,9 @@ struct DemoScale {
 
     static let whole = DemoScale(
         generalist: .init(hidden: 256, layers: 4, heads: 8, keyValueHeads: 2, intermediate: 704),
-        readings: 1, lessons: 2,
+        readings: 2, lessons: 3,
         student: .init(hidden: 96, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 256),
-        studentReadings: 3, studentLessons: 4, calls: 8_500, closingCalls: 1_500)
+        studentReadings: 3, studentLessons: 4, calls: 6_000, closingCalls: 1_800)
 
     /// Fewer calls, and a generalist that knows less.
     static let quick = DemoScale(

@@ -65,7 +65,7 @@ struct DemoSpecifications {
             teacher: \(generalist.teacherText(names))
             \(generalist.prompt.map { "prompt: {system: \"\($0)\"}\n" } ?? "")student:
               base: \(names.seed)
-              method: {type: distill, mix: 0.8}
+              method: {type: distill, mix: 0.5}
               schedule: {epochs: \(scale.studentLessons), learningRate: 2.0e-3, warmup: 0.05, decay: cosine}
               batch: {lanes: 4, rowTokens: 512, order: shuffled, seed: 7}
               ranks: {min: 1, max: 2}

@@ -22,10 +22,15 @@ struct PackageSections {
     /// Of all source packages, the share (in thousandths) whose rows are golden.
     static let goldenShare = 33
     /// Of the others, the share (in thousandths) whose packages users ask about.
-    static let askedShare = 450
+    static let askedShare = 333
+    /// What the generalist's lessons do not know of, as if maintainers had come by it since: a model of
+    /// everybody's is older than the newest of what a product is asked, and its users know better.
+    static let newSection = "ruby"
 
     /// What the generalist knows the sections of, in order of name.
     var schooling: [Package] = []
+    /// What it is not taught, being of the new section, in order of name.
+    var untaught: [Package] = []
     /// What users ask about, in order of name.
     var asked: [Package] = []
     /// Whose rows examine, in order of name.
@@ -46,11 +51,16 @@ struct PackageSections {
                 golden.append(package)
             } else if Self.thousandth(of: "asked " + package.source) < Self.askedShare {
                 asked.append(package)
+            } else if package.section == Self.newSection {
+                untaught.append(package)
             } else {
                 schooling.append(package)
             }
         }
     }
+
+    /// All whose description may be read: what is not golden.
+    var described: [Package] { schooling + untaught + asked }
 
     /// The packages of this machine's own lists.
     static func ofThisMachine() throws -> Self {
@@ -62,7 +72,7 @@ struct PackageSections {
                 remedy: "Run it on Debian or Ubuntu.")
         }
         let set = Self(dumpavail: text)
-        let described = set.schooling.count + set.asked.count + set.golden.count
+        let described = set.described.count + set.golden.count
         guard described >= 10_000 else {
             throw ServiceUnavailable(
                 "apt knows only \(described) described packages, too few to learn from.",

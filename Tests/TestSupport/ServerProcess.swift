@@ -1,21 +1,20 @@
-import AsyncHTTPClient
-import FlywheelCore
+package import AsyncHTTPClient
+package import FlywheelCore
 import Foundation
 import NIOCore
 import NIOHTTP1
-import Processes
-import TestSupport
+package import Processes
 import Testing
 
 /// The real `flywheel serve`, asked over HTTP.
-struct ServerProcess {
+package struct ServerProcess {
     /// A small model that Flywheel trained, with a tokenizer and ChatML.
-    static let golden = URL(fileURLWithPath: #filePath)
+    package static let golden = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Goldens/export").path
 
     /// Beside the tests' own executable.
-    static let executable: String = {
+    package static let executable: String = {
         let own =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: own).deletingLastPathComponent()
@@ -23,24 +22,24 @@ struct ServerProcess {
     }()
 
     /// Has connections for as many callers as a test has.
-    static let client = {
+    package static let client = {
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 
-    static let environment = [
+    package static let environment = [
         "PATH": "/usr/local/bin:/usr/bin:/bin", "FLYWHEEL_HOME": "/nonexistent", "LANG": "C.UTF-8",
     ]
 
-    let child: ChildProcess
+    package let child: ChildProcess
     /// Where it answers: `http://127.0.0.1:PORT/v1`.
-    let url: String
-    let fingerprint: String
+    package let url: String
+    package let fingerprint: String
 
     /// Starts a server of `folder` on any port, lends it to `body` once it is ready, and kills it.
     @discardableResult
-    static func lend<Output>(
+    package static func lend<Output>(
         _ folder: String = golden, _ options: String...,
         to body: (ServerProcess) async throws -> Output
     ) async throws -> Output {
@@ -48,7 +47,7 @@ struct ServerProcess {
     }
 
     @discardableResult
-    static func lend<Output>(
+    package static func lend<Output>(
         _ folder: String, _ options: [String],
         to body: (ServerProcess) async throws -> Output
     ) async throws -> Output {
@@ -76,7 +75,7 @@ struct ServerProcess {
     }
 
     /// Runs `flywheel` to its end; what it printed.
-    static func flywheel(_ arguments: [String]) async throws -> String {
+    package static func flywheel(_ arguments: [String]) async throws -> String {
         try await temporaryFolder { place in
             let child = try await ChildProcess.start(
                 .init(
@@ -93,22 +92,22 @@ struct ServerProcess {
         }
     }
 
-    struct Reply {
-        var status: Int
-        var headers: [String: String]
-        var text: String
-        var json: JSONValue { (try? JSONValue(parsing: text.utf8)) ?? .null }
+    package struct Reply {
+        package var status: Int
+        package var headers: [String: String]
+        package var text: String
+        package var json: JSONValue { (try? JSONValue(parsing: text.utf8)) ?? .null }
 
         /// The events of a stream, without the mark of its end.
-        var events: [JSONValue] {
+        package var events: [JSONValue] {
             text.split(separator: "\n\n").compactMap { line in
                 line.hasPrefix("data: {") ? try? JSONValue(parsing: line.utf8.dropFirst(6)) : nil
             }
         }
-        var isDone: Bool { text.hasSuffix("data: [DONE]\n\n") }
+        package var isDone: Bool { text.hasSuffix("data: [DONE]\n\n") }
     }
 
-    func request(_ path: String, _ body: JSONValue? = nil, text: String? = nil)
+    package func request(_ path: String, _ body: JSONValue? = nil, text: String? = nil)
         -> HTTPClientRequest
     {
         // Paths beside /v1 are given with dots: `../metrics`.
@@ -123,7 +122,9 @@ struct ServerProcess {
         return request
     }
 
-    func send(_ path: String, _ body: JSONValue? = nil, text: String? = nil) async throws -> Reply {
+    package func send(_ path: String, _ body: JSONValue? = nil, text: String? = nil) async throws
+        -> Reply
+    {
         let response = try await Self.client.execute(
             request(path, body, text: text), timeout: .seconds(120))
         let buffer = try await response.body.collect(upTo: 64 << 20)
@@ -136,7 +137,7 @@ struct ServerProcess {
     }
 
     /// The value of a series of `/metrics`, whose labels contain `label`.
-    func metric(_ name: String, _ label: String = "") async throws -> Double {
+    package func metric(_ name: String, _ label: String = "") async throws -> Double {
         let text = try await send("../metrics").text
         let line = text.split(separator: "\n").first {
             $0.hasPrefix("flywheel_\(name){") && (label.isEmpty || $0.contains(label))
@@ -146,7 +147,7 @@ struct ServerProcess {
 }
 
 extension JSONValue {
-    func with(_ members: [String: JSONValue]) -> JSONValue { merging(members) }
+    package func with(_ members: [String: JSONValue]) -> JSONValue { merging(members) }
 
-    var numbers: [Double] { (array ?? []).compactMap(\.number) }
+    package var numbers: [Double] { (array ?? []).compactMap(\.number) }
 }
