@@ -12,8 +12,9 @@ package struct FirstAnswers: Sendable {
         case nobodyAnswers(Int)
     }
 
-    /// So many errors on a question are enough to look at the others.
-    package static let triesMax = 3
+    /// So many errors on a question are enough to look at the others: the gateway has asked several times
+    /// for each.
+    package static let triesMax = 2
     /// One question alone may be one that nobody can answer.
     package static let questionsMin = 3
 

@@ -81,7 +81,7 @@ extension GatewayClient {
         return GatewayRefusal(
             """
             \(model) answers with nothing but errors: \(count) \(count == 1 ? "question was" : "questions were") \
-            put to it, each at least \(FirstAnswers.triesMax) times, and at last it said \(reason). None was \
+            put to it, each at least \(FirstAnswers.triesMax) times through the gateway, and at last it said \(reason). None was \
             answered, so none was paid. See whether `flywheel upstreams check \(upstream)` finds it well, and \
             `flywheel jobs retry` the job once it answers.
             """, isInput: false)

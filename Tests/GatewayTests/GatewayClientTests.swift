@@ -169,7 +169,8 @@ struct GatewayClients {
                     return refusal?.isInput == false
                         && sentence.hasPrefix(
                             "gpt-5 answers with nothing but errors: 4 questions were put to it, each at least "
-                                + "3 times, and at last it said 500: no: server_error. None was answered"
+                                + "2 times through the gateway, and at last it said 500: no: server_error. "
+                                + "None was answered"
                         )
                 }
                 let asked = Set(upstream.asked.map { $0.headers.text("idempotency-key") })
