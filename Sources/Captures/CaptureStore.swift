@@ -18,8 +18,8 @@ public protocol CaptureStore: Sendable {
     func serving(unlike digest: String?) async throws -> ServingState?
     /// Asks for servers of these models, `name@version`, and for those there are to go on.
     func askForServers(of models: [String]) async throws
-    /// Something for every time that `serving` may have changed.
-    func servingNews() -> AsyncStream<Void>
+    /// Something for every time that `state` or `serving` may have changed.
+    func news() -> AsyncStream<Void>
     /// Makes room for the days from `day` on, for so many days.
     func prepare(from day: Date, days: Int) async throws
     /// Drops what is kept no longer; the names of what is gone.

@@ -10,7 +10,8 @@ public struct SignalFilter: Sendable, Hashable, CustomStringConvertible {
     }
 
     public let description: String
-    private let name: String
+    /// Of the signal: `none` is none of them.
+    public let name: String
     private let condition: Condition
 
     /// Reads NAME, NAME=VALUE or NAME>=NUMBER.

@@ -21,6 +21,10 @@ extension LabelSheet {
         try self.init(
             specification, prompts: try DatasetFile.rows(at: path, ending: .open),
             records: records ?? [])
+        for index in 0... {
+            guard !missing.isEmpty, let path = plan.inputs["labels-\(index)"] else { break }
+            reuse(try DatasetFile.rows(at: path))
+        }
     }
 
     /// Writes the rows that came of it into `folder`; the job's result.

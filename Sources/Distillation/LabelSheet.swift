@@ -11,6 +11,8 @@ public struct LabelSheet: Sendable {
     public let specification: DistillSpecification
     public let prompts: [DatasetRow]
     public private(set) var records: [Int: ItemRecord] = [:]
+    /// Answers that earlier jobs bought of the same teacher, to the prompts that were not asked for this one.
+    public private(set) var reused: [Int: ItemRecord] = [:]
     private let check: AnswerCheck
 
     /// Throws `InputError` for a row that asks nothing.
@@ -34,13 +36,36 @@ public struct LabelSheet: Sendable {
     public var missing: [Int] { (1...max(1, prompts.count)).filter { isMissing($0) } }
 
     private func isMissing(_ position: Int) -> Bool {
-        position <= prompts.count && records[position] == nil
+        position <= prompts.count && records[position] == nil && reused[position] == nil
+    }
+
+    /// Of how many prompts it is known what became of them.
+    public var done: Int { records.count + reused.count }
+
+    /// Takes the answers of rows that earlier jobs made, where they are to prompts that nobody has asked yet
+    /// and pass this job's checks; of several to a question the first.
+    package mutating func reuse(_ rows: [DatasetRow]) {
+        var answers: [Asked: (row: DatasetRow, answer: TaughtAnswer)] = [:]
+        for row in rows {
+            guard let asked = row.asked, answers[asked] == nil,
+                let answer = row.taught(by: specification.teacher.description)
+            else { continue }
+            answers[asked] = (row, answer)
+        }
+        for position in missing {
+            guard let (row, answer) = prompts[position - 1].asked.flatMap({ answers[$0] })
+            else { continue }
+            var record = record(answer, at: position)
+            record.call = row.fields["teacher"]?["call"]?.string
+            if record.problem == nil { reused[position] = record }
+        }
     }
 
     /// Takes what an attempt recorded; the first record of a place stands.
     public mutating func note(_ record: ItemRecord) {
         guard prompts.indices.contains(record.position - 1) else { return }
         records[record.position] = records[record.position] ?? record
+        reused[record.position] = nil
     }
 
     /// The record of an answer to the prompt at `position`, with what is wrong with it, if anything is.
@@ -71,7 +96,19 @@ public struct LabelSheet: Sendable {
         return """
             the smoke gate stopped the job: of the first \(smokeFirst) answers at most \(allowed) may \
             fail, and \(bad.count) did (\(reasons)). \(records.count) of \(prompts.count) prompts were \
-            asked\(spentClause). Correct the prompts, `sampling` or `smoke`, and submit again.
+            asked\(spentClause). \(remedy(for: bad))
+            """
+    }
+
+    /// An answer that never came is not the prompts' fault, or not theirs alone.
+    private func remedy(for bad: [ItemRecord]) -> String {
+        guard case .upstream(let upstream, _, _) = specification.teacher,
+            bad.contains(where: { $0.answer == nil })
+        else { return "Correct the prompts, `sampling` or `smoke`, and submit again." }
+        return """
+            What \(specification.teacher) did not answer says why: see whether `flywheel upstreams check \
+            \(upstream)` finds it well, and whether it takes these prompts with this `sampling`; then \
+            submit again.
             """
     }
 
@@ -97,7 +134,7 @@ public struct LabelSheet: Sendable {
     /// terms, and what it thought of each token.
     public var rows: [DatasetRow] {
         prompts.indices.compactMap { index in
-            guard let record = records[index + 1], record.problem == nil,
+            guard let record = records[index + 1] ?? reused[index + 1], record.problem == nil,
                 let answer = record.answer.flatMap({ TaughtAnswer($0) })
             else { return nil }
             return row(prompts[index], answer, record)
@@ -132,7 +169,7 @@ public struct LabelSheet: Sendable {
         let all = Array(records.values)
         var members: [String: JSONValue] = [
             "rows": .integer(Int64(rows)), "prompts": .integer(Int64(prompts.count)),
-            "asked": .integer(Int64(all.count)),
+            "asked": .integer(Int64(all.count)), "reused": .integer(Int64(reused.count)),
             "teacher": .string(specification.teacher.description),
             "tokens": .integer(
                 Int64(all.reduce(0) { $0 + ($1.promptTokens ?? 0) + ($1.completionTokens ?? 0) })),
@@ -143,14 +180,40 @@ public struct LabelSheet: Sendable {
         ]
         if let stopped {
             members["stopped"] = .string(
-                "\(prompts.count - all.count) of \(prompts.count) prompts were not asked, because \(stopped)."
+                "\(prompts.count - done) of \(prompts.count) prompts were not asked, because \(stopped)."
             )
         }
         return .object(members)
     }
 }
 
+/// What a teacher is asked: rows of one are answered the same.
+private struct Asked: Hashable {
+    var messages: [ChatMessage]
+    var tools: [JSONValue]
+}
+
 extension DatasetRow {
+    /// Nil for rows that ask nothing.
+    fileprivate var asked: Asked? {
+        question.map { Asked(messages: $0.messages, tools: $0.tools) }
+    }
+
+    /// The answer, in a row of labels that `teacher` gave; nil in others.
+    fileprivate func taught(by teacher: String) -> TaughtAnswer? {
+        guard fields["teacher"]?["model"]?.string == teacher else { return nil }
+        let tokens = TeacherTokens(fields["teacher"]?["logprobs"])
+        switch content {
+        case .chat(let messages, _):
+            guard let last = messages.last, last.role == .assistant else { return nil }
+            return TaughtAnswer(message: last, finish: "stop", tokens: tokens)
+        case .completion(_, let completion):
+            let message = ChatMessage(role: .assistant, content: completion)
+            return TaughtAnswer(message: message, finish: "stop", tokens: tokens)
+        default: return nil
+        }
+    }
+
     /// What is asked: the conversation without its last answer; nil for rows that ask nothing.
     package var question: (messages: [ChatMessage], tools: [JSONValue])? {
         switch content {

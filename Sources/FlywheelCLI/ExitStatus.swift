@@ -46,7 +46,13 @@ enum ExitStatus: Int32, Error {
     static func end(with error: any Error) -> Never {
         // Help, versions, completion scripts and wrong usage belong to the parser.
         let parsed = Flywheel.exitCode(for: error)
-        if parsed == .success || parsed == .validationFailure { Flywheel.exit(withError: error) }
+        if parsed == .success { Flywheel.exit(withError: error) }
+        if parsed == .validationFailure {
+            let usage = Flywheel.fullMessage(for: error)
+            let prefix = "Error: "
+            Terminal.complain(String(usage.dropFirst(usage.hasPrefix(prefix) ? prefix.count : 0)))
+            exit(ExitStatus.usage.rawValue)
+        }
         let (status, sentence) = of(error)
         if let sentence { Terminal.complain(sentence) }
         exit(status.rawValue)

@@ -54,6 +54,12 @@ public struct Gateway: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await parts.keeper.run() }
             group.addTask { await parts.board.run() }
+            group.addTask {
+                for await _ in store.news() {
+                    parts.keeper.hearNews()
+                    parts.board.hearNews()
+                }
+            }
             group.addTask { await parts.drainer.run() }
             group.addTask { await keepDays() }
             defer { group.cancelAll() }
@@ -108,6 +114,7 @@ public struct Gateway: Sendable {
         _ parts: Parts, _ onRunning: @escaping @Sendable (Int) async -> Void
     ) -> some ApplicationProtocol {
         let router = Router(context: CallContext.self)
+        router.add(middleware: ClosingReplies())
         router.add(middleware: ErrorShape())
         router.post("/v1/chat/completions") { request, context in
             await parts.chat.respond(to: request, context: context)
@@ -148,8 +155,9 @@ struct Parts: Sendable {
         self.spool = spool
         self.http = http
         keeper = StateKeeper(
-            store: gateway.store, fallback: configuration.fallback, logger: logger)
-        board = ServerBoard(store: gateway.store)
+            store: gateway.store, fallback: configuration.fallback,
+            recheck: configuration.limits.recheck, logger: logger)
+        board = ServerBoard(store: gateway.store, recheck: configuration.limits.recheck)
         door = Door(keeper: keeper, mustHaveKeys: configuration.mustHaveKeys)
         drainer = Drainer(
             spool: spool, root: configuration.spoolRoot, store: gateway.store, metrics: metrics,

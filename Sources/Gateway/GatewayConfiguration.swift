@@ -42,6 +42,8 @@ public struct GatewayConfiguration: Sendable {
         /// How long a token for feedback counts, unless the caller says otherwise.
         public var tokenLife = Duration.seconds(86_400)
         public var tokenLifeMax = Duration.seconds(30 * 86_400)
+        /// How often the database is asked for what it says of changes by itself: where such news was lost.
+        public var recheck = Duration.seconds(1)
         public init() {}
     }
 

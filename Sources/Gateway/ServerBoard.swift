@@ -21,29 +21,31 @@ final class ServerBoard: Sendable {
     private let store: any CaptureStore
     private let known = Mutex(Known())
     private let bell = Wakeup()
+    private let recheck: Duration
 
     /// Between two words to the database on what is asked for.
     private static let tellPause = Duration.seconds(10)
     /// How long an address is not asked again; the database says sooner where there is another.
     private static let silence = Duration.seconds(1)
 
-    init(store: any CaptureStore) { self.store = store }
+    init(store: any CaptureStore, recheck: Duration) {
+        self.store = store
+        self.recheck = recheck
+    }
 
     var state: ServingState? { known.withLock(\.state) }
 
     /// Follows the database until cancelled; what it said last counts while it is away.
     func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for await _ in self.store.servingNews() { self.bell.ring() } }
-            group.addTask {
-                while !Task.isCancelled {
-                    await self.tell()
-                    await self.refresh()
-                    await self.bell.wait(until: .now + .seconds(1))
-                }
-            }
+        while !Task.isCancelled {
+            await tell()
+            await refresh()
+            await bell.wait(until: .now + recheck)
         }
     }
+
+    /// What the database says may have changed.
+    func hearNews() { bell.ring() }
 
     func refresh() async {
         guard let newer = try? await store.serving(unlike: state?.digest) else { return }

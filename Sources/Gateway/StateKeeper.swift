@@ -3,8 +3,8 @@ import FlywheelCore
 import Logging
 import Synchronization
 
-/// What the database says of keys, upstreams and prices, never more than seconds old while it can be
-/// asked; the last answer counts for as long as it cannot.
+/// What the database says of keys, upstreams, prices, tasks and routes: as soon as it is news, and never
+/// more than seconds old while the database can be asked; the last answer counts for as long as it cannot.
 final class StateKeeper: Sendable {
     private struct Known {
         var state: GatewayState?
@@ -17,10 +17,13 @@ final class StateKeeper: Sendable {
     private let logger: Logger
     private let known = Mutex(Known())
     private let turn = Turn()
+    private let bell = Wakeup()
+    private let recheck: Duration
 
-    init(store: any CaptureStore, fallback: Upstream?, logger: Logger) {
+    init(store: any CaptureStore, fallback: Upstream?, recheck: Duration, logger: Logger) {
         self.store = store
         self.fallback = fallback
+        self.recheck = recheck
         self.logger = logger
     }
 
@@ -30,13 +33,16 @@ final class StateKeeper: Sendable {
     /// How long the database has not been reached; nil while it is.
     var outage: Duration? { known.withLock { $0.failingSince.map { .now - $0 } } }
 
-    /// Asks every second until cancelled.
+    /// Asks at all news, and now and then, until cancelled.
     func run() async {
         while !Task.isCancelled {
             await refresh(apart: .zero)
-            try? await Task.sleep(for: .seconds(1))
+            await bell.wait(until: .now + recheck)
         }
     }
+
+    /// What the database says may have changed.
+    func hearNews() { bell.ring() }
 
     /// Returns when the database has been asked since this was called.
     ///

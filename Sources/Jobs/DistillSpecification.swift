@@ -52,11 +52,14 @@ public struct DistillSpecification: Sendable, Equatable {
     public var marking: Marking?
     /// Calls of an upstream at once.
     public var concurrency: Int
+    /// Whether an upstream is asked what it has answered to earlier jobs.
+    public var isFresh: Bool
 
     public init(
         envelope: JobEnvelope, prompts: DatasetReference, teacher: Teacher,
         sampling: Sampling = Sampling(), budget: CallLimits = CallLimits(), smoke: Smoke = Smoke(),
-        schema: JSONSchema? = nil, marking: Marking? = nil, concurrency: Int = 16
+        schema: JSONSchema? = nil, marking: Marking? = nil, concurrency: Int = 16,
+        isFresh: Bool = false
     ) {
         self.envelope = envelope
         self.prompts = prompts
@@ -67,6 +70,7 @@ public struct DistillSpecification: Sendable, Equatable {
         self.schema = schema
         self.marking = marking
         self.concurrency = concurrency
+        self.isFresh = isFresh
     }
 }
 
@@ -98,7 +102,7 @@ extension DistillSpecification {
             document,
             known: JobEnvelope.keys + [
                 "prompts", "teacher", "sampling", "budget", "smoke", "output", "graders",
-                "concurrency",
+                "concurrency", "fresh",
             ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         prompts = try fields.required("prompts").dataset()
@@ -117,6 +121,7 @@ extension DistillSpecification {
         marking = try fields["graders"].map { field throws(InputError) in try field.marking() }
         concurrency = try fields.wholeNumber(
             "concurrency", in: SpecificationLimits.concurrency, default: 16)
+        isFresh = try fields["fresh"]?.flag() ?? false
         try checkTogether(fields, teacher)
     }
 
@@ -154,6 +159,7 @@ extension DistillSpecification {
         members["output"] = schema.map { ["schema": $0.json] }
         members["graders"] = marking.map { .array($0.graders.map(\.json)) }
         members["concurrency"] = .integer(Int64(concurrency))
+        members["fresh"] = isFresh ? true : nil
         return .object(members)
     }
 }

@@ -68,13 +68,15 @@ public struct EvaluateSpecification: Sendable, Equatable {
     public var maxTokens: Int
     /// What a rented incumbent and judges may cost together.
     public var budget: CallLimits
+    /// Whether a rented incumbent is asked what it has answered before, in whichever exam.
+    public var isFresh: Bool
 
     public init(
         envelope: JobEnvelope, model: ModelReference, others: [ModelReference] = [],
         incumbent: AnyModel? = nil, golden: DatasetReference, reference: String? = nil,
         marking: Marking = Marking(),
         slices: Slices = Slices(), gate: Gate? = nil, maxTokens: Int = 256,
-        budget: CallLimits = CallLimits()
+        budget: CallLimits = CallLimits(), isFresh: Bool = false
     ) {
         self.envelope = envelope
         self.model = model
@@ -87,6 +89,7 @@ public struct EvaluateSpecification: Sendable, Equatable {
         self.gate = gate
         self.maxTokens = maxTokens
         self.budget = budget
+        self.isFresh = isFresh
     }
 }
 
@@ -124,7 +127,7 @@ extension EvaluateSpecification {
             document,
             known: JobEnvelope.keys + [
                 "model", "models", "incumbent", "golden", "reference", "graders", "slices", "gate",
-                "maxTokens", "budget",
+                "maxTokens", "budget", "fresh",
             ], ours: JobEnvelope.ours)
         envelope = try JobEnvelope(fields)
         model = try fields.required("model").model()
@@ -152,6 +155,7 @@ extension EvaluateSpecification {
         maxTokens = try fields.wholeNumber(
             "maxTokens", in: SpecificationLimits.maxTokens, default: 256)
         budget = try fields.limits()
+        isFresh = try fields["fresh"]?.flag() ?? false
         try checkBudget(fields)
         if !asksModels { budget = CallLimits() }
     }
@@ -186,6 +190,7 @@ extension EvaluateSpecification {
         members["gate"] = gate?.json
         members["maxTokens"] = .integer(Int64(maxTokens))
         members["budget"] = budget.json
+        members["fresh"] = isFresh ? true : nil
         return .object(members)
     }
 }

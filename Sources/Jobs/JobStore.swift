@@ -41,6 +41,8 @@ public protocol JobStore: Sendable {
     func record(_ items: [ItemRecord], for lease: Lease) async throws
     /// What was kept of the job's prompts so far, in order of their places.
     func items(of lease: Lease) async throws -> [ItemRecord]
+    /// Datasets of labels that hold answers which the job would only buy again; the newest first.
+    func labels(like lease: Lease) async throws -> [Digest]
     /// Makes a key of the gateway's that ends with the attempt.
     func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws
     /// The one commit of a job; returns `cancelled` where that was asked for before.

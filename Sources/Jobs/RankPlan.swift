@@ -16,7 +16,8 @@ public struct RankPlan: Codable, Sendable, Equatable {
     public var attemptFolder: String
     /// Files and folders by role: `data`, `validation`, `golden`, `prompts`, `curated` are JSONL files;
     /// `base`, `model`, `incumbent`, `tokenizer`, `teacher`, `models-0` and on are folders in Hugging
-    /// Face's layout; `items` is a JSON array of what earlier attempts recorded.
+    /// Face's layout; `items` is a JSON array of what earlier attempts recorded, `labels-0` and on are JSONL files
+    /// of what earlier jobs were answered.
     public var inputs: [String: String]
     /// What people call those inputs, by role: `package-section@3`.
     public var titles: [String: String]

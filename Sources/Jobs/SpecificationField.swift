@@ -139,8 +139,12 @@ package struct SpecificationField {
     }
 
     /// An object that may hold the keys `known` and no other.
-    package func object(_ known: String...) throws(InputError) -> FieldReader {
-        try FieldReader(self, known: known)
+    ///
+    /// - Parameter instead: what to say to whoever writes a key that they know from elsewhere.
+    package func object(
+        _ known: String..., instead: [String: String] = [:]
+    ) throws(InputError) -> FieldReader {
+        try FieldReader(self, known: known, instead: instead)
     }
 
     func digest() throws(InputError) -> Digest {
@@ -167,9 +171,12 @@ package struct FieldReader {
     private let fields: [String: SpecificationField]
     private let known: Set<String>
 
-    /// - Parameter ours: keys that we write, never people: read, but not offered to them.
+    /// - Parameters:
+    ///   - ours: keys that we write, never people: read, but not offered to them.
+    ///   - instead: the remedy for a key that is unknown here, and that people may expect.
     init(
-        _ field: SpecificationField, known: [String], ours: [String] = []
+        _ field: SpecificationField, known: [String], ours: [String] = [],
+        instead: [String: String] = [:]
     ) throws(InputError) {
         var fields: [String: SpecificationField] = [:]
         for member in try field.members() {
@@ -178,7 +185,8 @@ package struct FieldReader {
                 throw InputError(
                     file: member.place.file, line: member.place.line, field: child.path,
                     "unknown key `\(member.key.prefix(80))`",
-                    remedy: nearest(to: member.key, among: known).map { "Did you mean `\($0)`?" }
+                    remedy: instead[member.key]
+                        ?? nearest(to: member.key, among: known).map { "Did you mean `\($0)`?" }
                         ?? "Known here: \(known.map { "`\($0)`" }.joined(separator: ", ")).")
             }
             // A null is an absent key: that is how `--set` takes one out.

@@ -2,7 +2,8 @@ public import FlywheelCore
 
 /// The rows a job works on, as somebody names them.
 public enum DatasetReference: Hashable, Sendable {
-    /// `support-intent` or `support-intent@latest`: the newest dataset of that name.
+    /// `support-intent` or `support-intent@latest`: the version of that name that was built or
+    /// imported last.
     case latest(name: String)
     /// `support-intent@<64 hexadecimal digits>`
     case version(name: String, Digest)

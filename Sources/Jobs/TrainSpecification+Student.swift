@@ -12,7 +12,9 @@ extension TrainSpecification {
     ///
     /// Its name and data are for whoever submits it to fill in; `own` are keys that the caller reads.
     package init(student field: SpecificationField, own: [String]) throws(InputError) {
-        let fields = try FieldReader(field, known: ["base", "new"] + Self.settings + own)
+        let fields = try FieldReader(
+            field, known: ["base", "new"] + Self.settings + own,
+            instead: ["model": "`base: NAME` and `new: {...}` stand in `student` itself."])
         let (source, model) = try fields.oneOf("base", "new")
         let place = field.tree.place
         func member(_ key: String, _ value: SpecificationTree) -> SpecificationTree.Member {

@@ -6,6 +6,13 @@ import NIOCore
 import NIOHTTP1
 
 extension GatewayClient {
+    /// What became of a question.
+    enum Ended: Sendable {
+        case reply(Reply)
+        /// It met errors, and nobody was answered yet: the last error.
+        case postponed(Question, String)
+    }
+
     /// What one try came to.
     private enum Try {
         case ended(Reply)
@@ -14,12 +21,13 @@ extension GatewayClient {
     }
 
     /// Asks until there is an answer, or no reason to ask again.
-    func reply(to question: Question) async throws -> Reply {
+    func reply(to question: Question) async throws -> Ended {
         let began = ContinuousClock.now
         var awaySince: ContinuousClock.Instant?
         var backoff = Backoff(first: configuration.pause, longest: configuration.pauseMax)
         let body = ByteBuffer(string: question.body.canonical)
         var tries = 0
+        first.ask(question.id)
         while true {
             try await pace.wait()
             switch try await ask(question, body) {
@@ -27,7 +35,8 @@ extension GatewayClient {
                 reply.retries = tries
                 reply.duration = .now - began
                 pace.answered()
-                return reply
+                first.speak()
+                return .reply(reply)
             case .again(let reason, let asked, let isHaste, let isGatewayAway):
                 if isGatewayAway {
                     // Nothing was asked of any model, so it is no try.
@@ -41,8 +50,15 @@ extension GatewayClient {
                 } else {
                     awaySince = nil
                     tries += 1
+                    switch isHaste ? .goOn : first.fail(question.id, tries: tries) {
+                    case .goOn: break
+                    case .postpone: return .postponed(question, reason)
+                    case .nobodyAnswers(let count):
+                        throw nobodyAnswers(question, count: count, reason)
+                    }
                     guard tries < configuration.tries else {
-                        return refusal(of: question, "asked \(tries) times; at last: \(reason)")
+                        return .reply(
+                            refusal(of: question, "asked \(tries) times; at last: \(reason)"))
                     }
                 }
                 let pause = asked ?? backoff.next()
@@ -54,6 +70,21 @@ extension GatewayClient {
                 try await Task.sleep(for: pause)
             }
         }
+    }
+
+    /// The sentence for a model of which nothing comes but errors.
+    func nobodyAnswers(
+        _ question: Question, count: Int, _ reason: String
+    ) -> GatewayRefusal {
+        let model = question.body["model"]?.string ?? "the model"
+        let upstream = model.split(separator: "/").first.map(String.init) ?? model
+        return GatewayRefusal(
+            """
+            \(model) answers with nothing but errors: \(count) \(count == 1 ? "question was" : "questions were") \
+            put to it, each at least \(FirstAnswers.triesMax) times through the gateway, and at last it said \(reason). None was \
+            answered, so none was paid. See whether `flywheel upstreams check \(upstream)` finds it well, and \
+            `flywheel jobs retry` the job once it answers.
+            """, isInput: false)
     }
 
     private func refusal(of question: Question, _ reason: String) -> Reply {

@@ -10,7 +10,8 @@ import NIOHTTP1
 ///
 /// A question is asked again after lost connections, 408, 409, 429 and 5xx, with the pause that
 /// `retry-after` asks for; never after a silence, since what was asked may have been paid. So after a
-/// death of this process or the gateway, at most the questions then in flight are paid twice.
+/// death of this process or the gateway, at most the questions then in flight are paid twice. Where all that
+/// was asked met nothing but errors, a few tries are enough: nothing is answered there.
 public struct GatewayClient: Sendable {
     public struct Configuration: Sendable {
         /// Up to and without `/v1`: `http://127.0.0.1:8080`.
@@ -52,6 +53,7 @@ public struct GatewayClient: Sendable {
     let configuration: Configuration
     let http: HTTPClient
     let pace: SharedPace
+    let first = SharedFirstAnswers()
 
     /// Lends a client to `body`.
     public static func with<Output>(
@@ -92,25 +94,42 @@ public struct GatewayClient: Sendable {
     ) async throws -> Halt? {
         var purse = Purse(configuration.budget, spent: spent)
         defer { spent = purse.spent }
-        return try await withThrowingTaskGroup(of: Reply.self) { group in
+        return try await withThrowingTaskGroup(of: Ended.self) { group in
             var waiting = questions.makeIterator()
+            // Until anything is answered, these tell nothing that others may not tell better.
+            var postponed: [(question: Question, reason: String)] = []
             var next = waiting.next()
             var goesOn = true
             while true {
+                if next == nil, first.isSpoken { next = postponed.popLast()?.question }
                 while let question = next, goesOn, !isStopped(), purse.inFlight < pace.calls,
                     purse.mayBegin
                 {
                     purse.begin()
                     group.addTask { try await reply(to: question) }
-                    next = waiting.next()
+                    next =
+                        waiting.next() ?? (first.isSpoken ? postponed.popLast()?.question : nil)
                 }
-                guard let reply = try await group.next() else { break }
-                purse.end(tokens: reply.tokens, money: reply.cost, isPaid: reply.isPaid)
-                try checkCounts(reply)
-                if try await !take(reply) { goesOn = false }
+                switch try await group.next() {
+                case .reply(let reply)?:
+                    purse.end(tokens: reply.tokens, money: reply.cost, isPaid: reply.isPaid)
+                    try checkCounts(reply)
+                    if try await !take(reply) { goesOn = false }
+                    continue
+                case .postponed(let question, let reason)?:
+                    purse.end(tokens: nil, money: nil, isPaid: false)
+                    postponed.append((question, reason))
+                    continue
+                case nil: break
+                }
+                break
             }
-            guard next != nil else { return nil }
-            return goesOn && !isStopped() ? .budget(purse.sentence) : .asked
+            guard next != nil || !postponed.isEmpty else { return nil }
+            guard goesOn, !isStopped() else { return .asked }
+            if next == nil, let last = postponed.last {
+                throw nobodyAnswers(last.question, count: postponed.count, last.reason)
+            }
+            return .budget(purse.sentence)
         }
     }
 

@@ -91,7 +91,7 @@ public struct LabelJob {
                 isStopped: { [link] in link.request != nil }
             ) { reply in
                 try take(reply, &sheet, journal)
-                progress.note(done: sheet.records.count)
+                progress.note(done: sheet.done)
                 return sheet.smokeAlarm == nil
             }
             switch halt {

@@ -13,7 +13,7 @@ final class LabelProgress: Sendable {
     private let link: WorkerLink
 
     init(_ sheet: LabelSheet, _ link: WorkerLink) {
-        done = Mutex(sheet.records.count)
+        done = Mutex(sheet.done)
         total = sheet.prompts.count
         phase = "asking \(sheet.specification.teacher)"
         self.link = link

@@ -13,6 +13,9 @@ public struct Question: Sendable, Equatable {
         self.id = id
         self.body = body
     }
+
+    /// Of all that is asked: equal for equal models, messages, tools and parameters.
+    public var digest: Digest { Digest(of: body.canonical) }
 }
 
 /// How a question ended.

@@ -1,8 +1,9 @@
+import HTTPInterface
 import Hummingbird
 import NIOCore
 
 /// A request's context, with the connection that it came on.
-struct CallContext: RequestContext {
+struct CallContext: ConnectedContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
 

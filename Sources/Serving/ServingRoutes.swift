@@ -13,6 +13,7 @@ struct ServingRoutes: Sendable {
 
     func router() -> Router<CallContext> {
         let router = Router(context: CallContext.self)
+        router.add(middleware: ClosingReplies())
         router.add(middleware: ErrorShape(ofField: APIError.init))
         router.post("/v1/chat/completions") { try await complete(.chat, $0, $1) }
         router.post("/v1/completions") { try await complete(.text, $0, $1) }

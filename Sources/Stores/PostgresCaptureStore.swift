@@ -28,7 +28,7 @@ public final class PostgresCaptureStore: CaptureStore {
         try await pool.execute("SELECT flywheel.ask_servers(\(models))")
     }
 
-    public func servingNews() -> AsyncStream<Void> { pool.nudges(on: "flywheel_servers") }
+    public func news() -> AsyncStream<Void> { pool.nudges(on: "flywheel_servers") }
 
     public func prepare(from day: Date, days: Int) async throws {
         let first = Self.day(of: day)

@@ -149,6 +149,12 @@ extension PostgresJobStore {
         return items
     }
 
+    public func labels(like lease: Lease) async throws -> [Digest] {
+        let digests: [String] = try await pool.value(
+            "SELECT flywheel.labels_like(\(lease.job), \(lease.fence))")
+        return digests.compactMap { Digest(hex: $0) }
+    }
+
     public func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws {
         try await write(
             lease, "SELECT flywheel.lend_key(\(lease.job), \(lease.fence), \(hash.hex), \(hint))")

@@ -15,14 +15,14 @@ public struct Registry: Sendable {
             "SELECT flywheel.add_dataset(\(try JSONValue(encoding: dataset).storable))")
     }
 
-    /// The dataset of that name: the newest, or the one with `digest`.
+    /// The dataset of that name: the version that was named last, or the one with `digest`.
     public func dataset(named name: String, digest: Digest? = nil) async throws -> DatasetRecord? {
         try await pool.first(
             """
             SELECT to_jsonb(d) AS row
             FROM flywheel.datasets d
             WHERE name = \(name) AND digest LIKE \(digest?.hex ?? "%")
-            ORDER BY version DESC LIMIT 1
+            ORDER BY named_at DESC, version DESC LIMIT 1
             """
         ).map(decode)
     }
@@ -188,12 +188,14 @@ public struct ModelRecord: Sendable, Codable, Equatable {
     public var files: [String: Digest]
     public var parameters: Int64
     public var stage: String
+    /// The tasks whose route leads to it, whatever its stage is; nil where nobody looked.
+    public var answers: [String]?
 
     /// What people call it: `name@version`.
     public var title: String { "\(name)@\(version)" }
 
     enum CodingKeys: String, CodingKey {
-        case name, version, base, adapter, digest, files, parameters, stage
+        case name, version, base, adapter, digest, files, parameters, stage, answers
         case job = "job_id"
         case datasetDigest = "dataset_digest"
     }

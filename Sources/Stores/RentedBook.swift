@@ -1,4 +1,4 @@
-import FlywheelCore
+public import FlywheelCore
 public import Jobs
 public import Postgres
 
@@ -20,13 +20,35 @@ public struct RentedBook: Sendable {
         return answers
     }
 
+    /// What `model` has answered, to whichever job, to requests of these digests; by the digests.
+    public func answers(
+        to requests: some Collection<Digest> & Sendable, of model: UpstreamModel
+    ) async throws -> [Digest: String] {
+        let digests = requests.map(\.hex)
+        var answers: [Digest: String] = [:]
+        for row in try await pool.query(
+            """
+            SELECT request_digest, answer FROM flywheel.rented_answers_to(\(digests), \(model.description))
+            """)
+        {
+            guard let digest = Digest(hex: try row.decode("request_digest", as: String.self))
+            else { continue }
+            answers[digest] = try row.decode("answer", as: String.self)
+        }
+        return answers
+    }
+
     /// Keeps what `model` has answered to the row `row`, and returns the answer that stands: the first.
+    ///
+    /// - Parameter request: of what was asked, in canonical JSON.
     public func keep(
-        _ answer: BoughtAnswer, to row: String, of model: UpstreamModel, for job: JobID
+        _ answer: BoughtAnswer, to row: String, asked request: Digest, of model: UpstreamModel,
+        for job: JobID
     ) async throws -> String {
         let request = answer.price.merging([
             "job_id": .integer(job.rawValue), "row_id": .string(row),
             "model": .string(model.description), "answer": .string(answer.text),
+            "request_digest": .string(request.hex),
         ])
         // It is paid: a database that restarts is waited for.
         return try await pool.retrying { connection in

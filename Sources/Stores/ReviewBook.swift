@@ -44,6 +44,14 @@ public struct ReviewBook: Sendable {
         }
     }
 
+    /// Asks about these captures too, after the others; how many of them are new to the review.
+    public func extend(_ review: Int, by sample: ReviewSample) async throws -> Int {
+        let items = try JSONValue(encoding: sample.items)
+        return try await translating {
+            try await pool.value("SELECT flywheel.extend_review(\(review), \(items))")
+        }
+    }
+
     /// All items of a review, in the order in which they are asked.
     public func items(of review: Int) async throws -> [Item] {
         try await pool.query(

@@ -29,6 +29,16 @@ public struct TaskBook: Sendable {
         }
     }
 
+    /// Takes the task `name` out.
+    ///
+    /// {"task", "version", "route"}: the version that says so, and who answered
+    /// it until now. Throws `StoreRefusal` while a turn of it goes on.
+    public func remove(_ name: String, author: String) async throws -> JSONValue {
+        try await translating {
+            try await pool.value("SELECT flywheel.remove_task(\(name), \(author))")
+        }
+    }
+
     /// The newest version of the task `name`; nil where there is none.
     public func task(_ name: String) async throws -> Entry? {
         guard

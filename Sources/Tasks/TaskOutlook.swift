@@ -7,8 +7,10 @@ import Foundation
 public struct TaskOutlook: Sendable, Equatable {
     public enum Verdict: String, Sendable { case yes, no, unknown }
 
-    /// By the last seven days, or by all of them where the task is younger.
-    public var callsPerDay = 0.0
+    /// Of the last seven days, or of all where the task is younger.
+    public var calls = 0
+    /// The days that they are of: at most seven.
+    public var daysSeen = 0.0
     /// Calls of the last seven days by those of the seven before.
     public var steadiness: Double?
     /// Of the newest answers, those that are among the twenty commonest.
@@ -23,19 +25,32 @@ public struct TaskOutlook: Sendable, Equatable {
 
     public init() {}
 
+    /// Calls of less time tell nothing of a month: traffic has its hours.
+    public static let daysSeenMin = 1.0
     /// Making that takes longer to come back is not worth it at today's traffic.
     public static let paybackDaysMax = 90.0
 
     private var daysOfMonth: Double { 30 }
 
-    public var callsPerMonth: Double { callsPerDay * daysOfMonth }
+    /// Nil where too little was seen to tell.
+    public var callsPerDay: Double? {
+        daysSeen >= Self.daysSeenMin ? Double(calls) / daysSeen : nil
+    }
+
+    public var callsPerMonth: Double? { callsPerDay.map { $0 * daysOfMonth } }
 
     /// What the generalist would cost: the most that a student can save.
-    public var generalistPerMonth: Double? { generalistPerCall.map { $0 * callsPerMonth } }
+    public var generalistPerMonth: Double? { monthly(generalistPerCall) }
 
-    public var savedPerMonth: Double? {
+    public var savedPerCall: Double? {
         guard let generalistPerCall, let ownPerCall else { return nil }
-        return (generalistPerCall - ownPerCall) * callsPerMonth
+        return generalistPerCall - ownPerCall
+    }
+
+    public var savedPerMonth: Double? { monthly(savedPerCall) }
+
+    private func monthly(_ perCall: Double?) -> Double? {
+        perCall.flatMap { perCall in callsPerMonth.map { perCall * $0 } }
     }
 
     /// How long today's savings take to reach what the making took.
@@ -45,7 +60,7 @@ public struct TaskOutlook: Sendable, Equatable {
     }
 
     public var verdict: Verdict {
-        guard callsPerDay > 0, let saved = savedPerMonth else { return .unknown }
+        guard calls > 0, let saved = savedPerCall else { return .unknown }
         guard saved > 0 else { return .no }
         guard let days = paybackDays else { return .unknown }
         return days <= Self.paybackDaysMax ? .yes : .no
@@ -53,14 +68,20 @@ public struct TaskOutlook: Sendable, Equatable {
 
     /// The verdict with the numbers it rests on.
     public var sentence: String {
-        guard callsPerDay > 0 else {
+        guard calls > 0 else {
             return "Not known: the task had no calls in the last seven days."
         }
-        guard let saved = savedPerMonth else { return unpriced }
-        guard saved > 0 else {
+        guard let savedPerCall else { return unpriced }
+        guard savedPerCall > 0 else {
             return """
                 Not worth owning: a model of ours costs \(Self.money(ownPerCall, 1_000)) per 1,000 calls, the \
                 generalist \(Self.money(generalistPerCall, 1_000)).
+                """
+        }
+        guard let saved = savedPerMonth else {
+            return """
+                Not known yet: \(traffic). A model of ours saves \(Self.money(savedPerCall, 1_000)) per 1,000 \
+                calls; \(answers).
                 """
         }
         guard let days = paybackDays else {
@@ -77,8 +98,14 @@ public struct TaskOutlook: Sendable, Equatable {
     }
 
     private var unpriced: String {
-        guard let most = generalistPerMonth else {
+        guard let generalistPerCall else {
             return "Not known: the generalist has no price in the book (\(traffic); \(answers))."
+        }
+        guard let most = generalistPerMonth else {
+            return """
+                Not known yet: no model of ours has answered with a price, and \(traffic). The generalist costs \
+                \(Self.money(generalistPerCall, 1_000)) per 1,000 calls; \(answers).
+                """
         }
         return """
             Not known yet: no model of ours has answered with a price. The generalist costs \(Self.money(most)) a \
@@ -86,10 +113,16 @@ public struct TaskOutlook: Sendable, Equatable {
             """
     }
 
+    /// How much is asked, and what that rests on.
     private var traffic: String {
-        let calls = "\(Self.number(callsPerMonth, 0)) calls a month"
-        return steadiness.map { "\(calls) (last week \(Self.percent($0)) of the week before)" }
-            ?? "\(calls) (less than two weeks are known)"
+        guard let callsPerMonth else {
+            return """
+                \(calls) calls of \(Self.time(daysSeen)) tell nothing of a month, at least a day of them does
+                """
+        }
+        let month = "\(Self.number(callsPerMonth, 0)) calls a month"
+        return steadiness.map { "\(month) (last week \(Self.percent($0)) of the week before)" }
+            ?? "\(month) (as in \(Self.time(daysSeen)); less than two weeks are known)"
     }
 
     private var answers: String {
@@ -104,7 +137,8 @@ public struct TaskOutlook: Sendable, Equatable {
     public var json: JSONValue {
         func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
         return [
-            "calls_per_day": .number(callsPerDay), "calls_per_month": .number(callsPerMonth),
+            "calls": .integer(Int64(calls)), "days_seen": .number(daysSeen),
+            "calls_per_day": number(callsPerDay), "calls_per_month": number(callsPerMonth),
             "steadiness": number(steadiness), "commonest_share": number(commonestShare),
             "known_share": number(knownShare), "generalist_per_call": number(generalistPerCall),
             "generalist_per_month": number(generalistPerMonth),
@@ -128,6 +162,16 @@ extension TaskOutlook {
 
     private static func number(_ value: Double, _ digits: Int) -> String {
         String(format: "%.\(digits)f", locale: Locale(identifier: "en_US_POSIX"), value)
+    }
+
+    /// A span of days, in the unit in which people say it.
+    package static func time(_ days: Double) -> String {
+        func text(_ value: Double, _ unit: String) -> String {
+            let count = Int(value.rounded())
+            return "\(count) \(unit)\(count == 1 ? "" : "s")"
+        }
+        if days * 24 < 1 { return text(max(1, days * 1_440), "minute") }
+        return days < 2 ? text(days * 24, "hour") : text(days, "day")
     }
 
     private static func percent(_ share: Double) -> String { "\(number(share * 100, 0)) %" }

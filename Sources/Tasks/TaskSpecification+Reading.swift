@@ -29,7 +29,12 @@ extension TaskSpecification {
     private init(_ document: SpecificationField) throws(InputError) {
         let fields = try document.object(
             "task", "generalist", "teacher", "student", "prompt", "output", "signals", "golden",
-            "graders", "slices", "gate", "route", "sources", "cycle", "retention", "redact")
+            "graders", "slices", "gate", "route", "sources", "cycle", "retention", "redact",
+            instead: [
+                "budget": "What a turn may take is `cycle: {money: 50, hours: 2}`.",
+                "model":
+                    "Who answers is `generalist: {upstream: NAME, model: NAME}`; what is trained, `student`.",
+            ])
         self.init(
             name: try fields.required("task").name(),
             generalist: try fields.required("generalist").upstreamModel(),
@@ -184,6 +189,9 @@ extension TaskSpecification.Retention {
 
     /// Days, as `30d`.
     private static func days(_ field: SpecificationField) throws(InputError) -> Int {
+        if let bare = try? field.wholeNumber(in: 0...Int.max) {
+            throw field.error("\(bare) has no unit", remedy: "Write \(max(1, bare))d for days.")
+        }
         let text = try field.text(max: 20)
         guard let match = text.wholeMatch(of: /([0-9]{1,4})d/), let days = Int(match.1), days > 0
         else { throw field.error("`\(text)` is no number of days", remedy: "Write 30d.") }

@@ -33,6 +33,8 @@ public struct TaskTurn: Sendable {
     /// Who answers the task now, and must not be better.
     public let incumbent: AnyModel
     public let allowance: Allowance
+    /// Whether what was answered to earlier turns is asked, and paid, again.
+    public var isFresh = false
 
     private let training: TrainSpecification
     private let golden: DatasetReference
@@ -135,6 +137,7 @@ public struct TaskTurn: Sendable {
         case .upstream: members["budget"] = ["money": .number(allowance.teacher)]
         case .registry: members["ranks"] = ranks
         }
+        members["fresh"] = isFresh ? true : nil
         members["output"] = task.output
             .flatMap { try? JSONValue(parsing: Array($0.schema.utf8)) }.map { ["schema": $0] }
         return .object(members)
@@ -171,6 +174,7 @@ public struct TaskTurn: Sendable {
         if isRented || !task.marking.judges.isEmpty {
             members["budget"] = ["money": .number(allowance.exam)]
         }
+        members["fresh"] = isFresh ? true : nil
         return JobSpecification.evaluate(exam).json.merging(members)
     }
 

@@ -81,6 +81,13 @@ struct AttemptRunner: Sendable {
         guard var inputs, !inbox.isInterrupted else { return nil }
         if assignment.kind == JobKind.distill.rawValue {
             inputs.paths["items"] = try await writeItems()
+            let labels = try await patience.callAgain("labels") {
+                try await store.labels(like: lease)
+            }
+            for (index, digest) in labels.enumerated() {
+                inputs.paths["labels-\(index)"] = try await resolver.rows(
+                    digest, called: "labels-\(index)", in: folder)
+            }
         }
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,

@@ -99,6 +99,14 @@ public protocol InputResolver: Sendable {
     /// May place files below `folder`, which all attempts of the job on this machine share. Throws
     /// `InputError` for what no attempt can mend.
     func inputs(of assignment: Assignment, in folder: String) async throws -> RankInputs
+    /// Places the rows of a dataset below `folder` as `name`, and returns the path; nil where they are gone.
+    func rows(_ digest: Digest, called name: String, in folder: String) async throws -> String?
+}
+
+extension InputResolver {
+    public func rows(_ digest: Digest, called name: String, in folder: String) async throws
+        -> String?
+    { nil }
 }
 
 /// What a job reads, by role, as `RankPlan` says it.

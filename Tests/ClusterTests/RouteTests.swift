@@ -63,11 +63,13 @@ extension Drills {
                 #expect(instead["status"] == "ok" && instead["retries"]?.integer ?? 0 > 0)
 
                 try await cluster.flywheel("models", "rollback", "tell", "--reason", "enough")
+                let undone = ContinuousClock.now
                 let back = try await poll(for: "the route to be back", atMost: .seconds(5)) {
                     try await door.ask("tell")
                 } until: {
                     $0.json["model"] == "big"
                 }
+                measured("from a rollback to the first answer of the generalist", .now - undone)
                 let after = try await door.capture(of: back)
                 #expect(after["missed_model"] == .null)
                 let routes = try await cluster.pool.values(

@@ -8,11 +8,15 @@ private let data = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
 
 @Suite struct `Datasets of captures` {
     /// Calls of the task `capital`, one of each of so many places, by people who make three each.
-    static func calls(_ count: Int, from first: Int = 0, model: String = "big-1") -> String {
+    ///
+    /// - Parameter age: how many seconds ago the first of all was made.
+    static func calls(
+        _ count: Int, from first: Int = 0, model: String = "big-1", before age: Double = 3_600
+    ) -> String {
         (first..<first + count).map { number in
             let name = place(number)
             return """
-                {"id":"call-\(number)","timestamp":\(Date().timeIntervalSince1970 - 3_600 + Double(number)),\
+                {"id":"call-\(number)","timestamp":\(Date().timeIntervalSince1970 - age + Double(number)),\
                 "task":"capital","end_user":"person-\(number / 3)","episode_id":"e\(number / 2)",\
                 "request":{"model":"\(model)","messages":[{"role":"system","content":"Name the capital."},\
                 {"role":"user","content":"Which is the capital of \(name)?"}]},\

@@ -39,7 +39,9 @@ enum ImportedModel {
             let models = try await place.flywheel("models", "list", "--json").json?.array ?? []
             #expect(models.map { $0["stage"] } == ["promoted", "retired"])
             let out = place.folder + "/out"
-            #expect(try await place.flywheel("models", "export", "m@1", out).status == 0)
+            let exported = try await place.flywheel("models", "export", "m@1", out, "--json")
+            #expect(exported.status == 0 && exported.json?["model"] == "m@1")
+            #expect(exported.json?["files"]?["config.json"]?.string?.count == 64)
             #expect(
                 try Digest(ofFile: out + "/model.safetensors")
                     == Digest(ofFile: folder + "/model.safetensors"))

@@ -36,12 +36,27 @@ import Testing
             _ = try await place.flywheel("data", "import", calls, "--captures")
             try await pool.execute(
                 "UPDATE flywheel.capture SET upstream = 'frontier', cost = 0.01")
+            let early = try await report()["outlook"]
+            #expect(early?["calls"] == 60 && early?["calls_per_month"] == .null)
+            let hour = try await Command.flywheelOnTerminal(
+                "tasks", "report", "capital", in: place.variables)
+            #expect(hour.output.contains("tell nothing of a month"), "\(hour.output)")
+            #expect(
+                hour.output.contains("under `prices`, a model's per million tokens, and `slotHour`")
+            )
+
+            // Two days ago began what is asked now.
+            let older = `Datasets of captures`.calls(1, from: 90, before: 2 * 86_400)
+            _ = try await place.flywheel(
+                "data", "import", try place.write(older, to: "old.jsonl"), "--captures")
+            try await pool.execute(
+                "UPDATE flywheel.capture SET upstream = 'frontier', cost = 0.01")
             let priced = try await report()["outlook"]
             let perMonth = try #require(priced?["calls_per_month"]?.number)
-            #expect(perMonth > 10_000, "sixty calls within about an hour")
+            #expect((900...916).contains(perMonth), "61 calls in two days")
             #expect(abs((priced?["generalist_per_month"]?.number ?? 0) - perMonth * 0.01) < 1e-6)
             #expect(priced?["saved_per_month"] == .null && priced?["verdict"] == "unknown")
-            #expect(priced?["commonest_share"]?.number == 20.0 / 60)
+            #expect(priced?["commonest_share"]?.number == 20.0 / 61)
 
             // A model of ours that some job made, and that answers for a tenth.
             let train: JSONValue = [

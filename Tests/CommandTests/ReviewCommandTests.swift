@@ -132,6 +132,37 @@ final class TerminalCommand: Sendable {
         }
     }
 
+    @Test func `grow to the rows that are asked for, and say what became of fewer`() async throws {
+        try await Workplace.lend { place in
+            let file = try place.write(`Datasets of captures`.calls(10), to: "calls.jsonl")
+            _ = try await place.flywheel("data", "import", file, "--captures")
+            func leave(rows: Int, when text: String) async throws -> String {
+                let review = try TerminalCommand(
+                    "tasks", "review", "capital", "--rows", "\(rows)", in: place.variables)
+                try await review.wait(for: "f freeze  q leave")
+                let screen = review.screen
+                try await review.press("q", when: text)
+                #expect(try await review.end() == 0)
+                return screen
+            }
+            let first = try await leave(rows: 3, when: "1 of 3")
+            #expect(!first.contains("--rows"), "nothing became of it but what it says")
+            let captures: [String] = try await place.database.pool.values(
+                "SELECT capture_id::text FROM flywheel.review_items ORDER BY position",
+                as: String.self)
+            let more = try await leave(rows: 6, when: "1 of 6")
+            #expect(more.contains("3 captures were added, as --rows 6 says."), "\(more)")
+            let fewer = try await leave(rows: 2, when: "1 of 6")
+            #expect(fewer.contains("asks about 6 captures already, so --rows 2 left it"))
+            let all = try await leave(rows: 50, when: "1 of 10")
+            #expect(all.contains("Of --rows 50 there are 10: no other capture"), "\(all)")
+            let now: [String] = try await place.database.pool.values(
+                "SELECT capture_id::text FROM flywheel.review_items ORDER BY position",
+                as: String.self)
+            #expect(Array(now.prefix(3)) == captures && Set(now).count == 10)
+        }
+    }
+
     @Test func `killed at any key lose no decision`() async throws {
         try await Workplace.lend { place in
             let file = try place.write(`Datasets of captures`.calls(10), to: "calls.jsonl")

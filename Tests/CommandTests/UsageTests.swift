@@ -13,6 +13,7 @@ import Testing
         #expect(command.status == 64)
         #expect(command.output.isEmpty)
         #expect(command.error.contains("Usage: flywheel"))
+        #expect(command.error.hasPrefix("error: "), "\(command.error)")
     }
 
     @Test func `help lists the commands`() async throws {

@@ -61,6 +61,10 @@ import Tokenizers
         #expect(alarm.contains("of the first 4 answers at most 1 may fail, and 2 did"))
         #expect(alarm.contains("1 × empty, 1 × ended by length"))
         #expect(alarm.contains("3 of 9 prompts were asked"))
+        #expect(alarm.contains("Correct the prompts"))
+        // An answer that never came is the upstream's.
+        sheet.note(ItemRecord(position: 3, problem: "asked 8 times; at last: 500: no"))
+        #expect(sheet.smokeAlarm?.contains("`flywheel upstreams check frontier`") == true)
     }
 
     @Test func `rows come in the order of prompts, whatever the order of answers`() throws {

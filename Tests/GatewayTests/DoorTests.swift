@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 import HTTPTypes
 import Postgres
+import Processes
 import Stores
 import TestSupport
 import Testing
@@ -97,6 +98,29 @@ import Testing
                 #expect(answer?.status == 502)
                 let capture = try await gateway.capture(answer?.id ?? "")
                 #expect(capture["status"] == "failed" && capture["retries"] != nil)
+            }
+        }
+    }
+
+    @Test func `a connection ends with the reply that says so, whatever the caller still sends`()
+        async throws
+    {
+        try await ScriptedUpstream.lend({ _, _ in .json(Relay.answer) }) { upstream in
+            try await RunningGateway.lend(before: upstream) { gateway in
+                // Of 40 MiB that it announces the caller sends 33, and waits for the end of the reply.
+                let script = """
+                    exec 3<>/dev/tcp/127.0.0.1/\(gateway.port)
+                    printf 'POST /v1/chat/completions HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: 41943040\\r\\n\\r\\n' >&3
+                    head -c 34603008 /dev/zero >&3
+                    timeout 30 cat <&3
+                    """
+                let read = try ChildProcess.printed(
+                    by: .init(["/bin/bash", "-c", script], environment: ["PATH": "/usr/bin:/bin"]))
+                let reply = String(decoding: read.output, as: UTF8.self)
+                #expect(reply.hasPrefix("HTTP/1.1 413"), "\(reply)")
+                #expect(reply.lowercased().contains("connection: close"))
+                #expect(reply.contains("request_too_large"), "the reply is whole")
+                #expect(read.exit == .exited(0), "the connection is still open")
             }
         }
     }

@@ -150,6 +150,62 @@ struct GatewayClients {
         }
     }
 
+    @Test func `an upstream of nothing but errors is found out before all tries are spent`()
+        async throws
+    {
+        try await ScriptedUpstream.lend({ _, _ in .error(500, "server_error") }) { upstream in
+            try await RunningGateway.lend(before: upstream) { gateway in
+                var settings = configuration(gateway)
+                settings.concurrency = 4
+                settings.tries = 1_000
+                var spent = Spending()
+                await #expect {
+                    _ = try await GatewayClient.with(settings) { client in
+                        try await client.ask(questions(40), spent: &spent) { _ in true }
+                    }
+                } throws: { error in
+                    let refusal = error as? GatewayRefusal
+                    let sentence = refusal?.description ?? ""
+                    return refusal?.isInput == false
+                        && sentence.hasPrefix(
+                            "gpt-5 answers with nothing but errors: 4 questions were put to it, each at least "
+                                + "2 times through the gateway, and at last it said 500: no: server_error. "
+                                + "None was answered"
+                        )
+                }
+                let asked = Set(upstream.asked.map { $0.headers.text("idempotency-key") })
+                #expect(asked.count == 4, "nobody else was asked")
+                #expect(spent.calls == 0)
+            }
+        }
+    }
+
+    /// Within a budget the first question goes alone.
+    @Test(arguments: [Budget(), Budget(tokens: 1_000_000)])
+    func `a question that fails alone is refused alone`(budget: Budget) async throws {
+        try await ScriptedUpstream.lend({ asked, _ in
+            if asked.text.contains("question 1\"") { return .error(500, "server_error") }
+            var reply = Self.answer("well")
+            reply.delay = .milliseconds(200)
+            return reply
+        }) { upstream in
+            try await RunningGateway.lend(before: upstream) { gateway in
+                var settings = configuration(gateway)
+                settings.tries = FirstAnswers.triesMax
+                settings.budget = budget
+                var spent = Spending()
+                var refused: [String] = []
+                _ = try await GatewayClient.with(settings) { client in
+                    try await client.ask(questions(9), spent: &spent) { reply in
+                        if case .refused = reply.outcome { refused.append(reply.id) }
+                        return true
+                    }
+                }
+                #expect(refused == ["row-1"] && spent.calls == 8)
+            }
+        }
+    }
+
     @Test func `an upstream that refuses one question is asked the others`() async throws {
         try await ScriptedUpstream.lend({ asked, _ in
             asked.text.contains("question 3")

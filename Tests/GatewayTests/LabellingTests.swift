@@ -70,10 +70,45 @@ struct LabellingWithAnUpstream {
                     return count >= 40 ? count : nil
                 }
                 #expect(captures == 40)
-                let keys = try await yard.pool.value(
-                    "SELECT count(*)::int FROM flywheel.api_keys WHERE revoked_at IS NULL",
-                    as: Int.self)
-                #expect(keys == 0, "the attempt's key ended with it")
+                let keys = try yard.command("keys", "list", "--json")
+                #expect(keys == "[]", "the attempt's key went with it")
+            }
+        }
+    }
+
+    @Test func `answers that an earlier job bought are not bought again, unless it asks anew`()
+        async throws
+    {
+        try await ScriptedUpstream.lend(Self.echo) { upstream in
+            try await LabellingYard.lend(before: upstream) { yard in
+                try await yard.start("worker", "--slots", "2")
+                /// Labels; how many prompts were asked and reused, and how often the upstream was.
+                func label(_ more: String) async throws -> [Int] {
+                    let before = upstream.asked.count
+                    let job = try await yard.wait(
+                        for: try yard.submit(
+                            Self.specification(budget: "{money: 1}", more)))
+                    #expect(job["state"] == "succeeded", "\(job)")
+                    let result = job["result"]
+                    return [
+                        Int(result?["asked"]?.integer ?? -1),
+                        Int(result?["reused"]?.integer ?? -1), upstream.asked.count - before,
+                    ]
+                }
+                try yard.importQuestions(20)
+                #expect(try await label("sampling: {topLogprobs: 2}") == [20, 0, 20])
+                let first = try yard.rows(of: "labels")
+                try yard.importQuestions(30)
+                #expect(try await label("sampling: {topLogprobs: 2}") == [10, 20, 10])
+                let second = try yard.rows(of: "labels")
+                #expect(
+                    Array(second.prefix(20)) == first, "with what the teacher thought, and its call"
+                )
+                #expect(second.count == 30)
+                // What fails this job's checks is asked again, and another parameter is another question.
+                #expect(try await label("sampling: {topLogprobs: 3}") == [30, 0, 30])
+                #expect(try await label("sampling: {topLogprobs: 3}\nfresh: true") == [30, 0, 30])
+                #expect(try await label("sampling: {topLogprobs: 3}") == [0, 30, 0])
             }
         }
     }
@@ -93,6 +128,26 @@ struct LabellingWithAnUpstream {
                 #expect(error.contains("the smoke gate stopped the job"), "\(error)")
                 #expect(error.contains("× not JSON"), "\(error)")
                 #expect(upstream.asked.count <= 8)
+            }
+        }
+    }
+
+    @Test func `a teacher that answers with errors alone is named, and nothing else is blamed`()
+        async throws
+    {
+        try await ScriptedUpstream.lend({ _, _ in .error(500, "server_error") }) { upstream in
+            try await LabellingYard.lend(before: upstream) { yard in
+                try yard.importQuestions(40)
+                let id = try yard.submit(Self.specification("retries: {failures: 1}"))
+                try await yard.start("worker", "--slots", "2")
+                let job = try await yard.wait(for: id)
+                #expect(job["state"] == "failed")
+                let error = job["error"]?.string ?? ""
+                #expect(
+                    error.contains("frontier/gpt-5 answers with nothing but errors: 3 questions"))
+                #expect(error.contains("500: no: server_error"), "\(error)")
+                #expect(error.contains("`flywheel upstreams check frontier`"))
+                #expect(!error.contains("prompts"))
             }
         }
     }

@@ -123,6 +123,48 @@ struct ExamsOfRentedModels {
         }
     }
 
+    @Test
+    func `what was answered to one exam is not bought again for another, unless it asks anew`()
+        async throws
+    {
+        try await Self.lend(golden: 12, Self.script { $0 % 2 == 0 ? "yes" : "no" }) {
+            yard, upstream in
+            /// Sits an exam; how many were asked and reused, and how often the upstream was asked for it.
+            func sit(_ yaml: String) async throws -> [Int] {
+                let before = upstream.asked.count
+                let job = try await yard.wait(for: try yard.submit(yaml))
+                #expect(job["state"] == "succeeded", "\(job)")
+                let counts = job["result"]?["incumbent_asked"]
+                return [
+                    Int(counts?["asked"]?.integer ?? -1), Int(counts?["reused"]?.integer ?? -1),
+                    upstream.asked.count - before,
+                ]
+            }
+            #expect(try await sit(Self.exam()) == [12, 0, 12])
+            #expect(try await sit(Self.exam("priority: 1")) == [0, 12, 0])
+            let verdicts = try await Self.rows(
+                yard,
+                """
+                SELECT to_jsonb(count(DISTINCT (row_id, answer, score))) FROM flywheel.verdicts
+                WHERE model = 'frontier/gpt-5'
+                """)
+            #expect(verdicts == [12], "the same answers with the same marks")
+            // Another parameter is another question; and some want to hear it again.
+            let longer = Self.exam("priority: 2").replacing("maxTokens: 8", with: "maxTokens: 9")
+            #expect(try await sit(longer) == [12, 0, 12])
+            #expect(try await sit(Self.exam("fresh: true")) == [12, 0, 12])
+            // Another upstream under the same name has answered nothing yet.
+            try await yard.pool.execute(
+                """
+                SELECT flywheel.apply_upstreams(jsonb_build_object('upstreams', jsonb_build_object('frontier',
+                    (SELECT spec || '{"terms": "new"}' FROM flywheel.upstream_version
+                     WHERE name = 'frontier' ORDER BY id DESC LIMIT 1))), 'test')
+                """)
+            #expect(try await sit(Self.exam("priority: 3")) == [12, 0, 12])
+            #expect(try await sit(Self.exam("priority: 4")) == [0, 12, 0])
+        }
+    }
+
     /// 40 calls of 10 tokens in, at 1.25 a million, and 10 out, at 10.
     private static func expectSpent(
         _ yard: LabellingYard, by id: Int64, _ job: JSONValue

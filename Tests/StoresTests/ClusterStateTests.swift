@@ -132,6 +132,11 @@ import Testing
             #expect(try await registry.dataset(named: "d") == second)
             #expect(try await registry.dataset(named: "d", digest: first.digest) == first)
             #expect(try await registry.dataset(named: "e") == nil)
+            // Rows that are made again are the latest again, under the number that they have.
+            #expect(try await registry.add(dataset("one")) == first)
+            #expect(try await registry.dataset(named: "d") == first)
+            #expect(try await registry.add(dataset("three")).version == 3)
+            #expect(try await registry.dataset(named: "d")?.version == 3)
         }
     }
 

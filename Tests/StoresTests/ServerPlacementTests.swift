@@ -34,6 +34,16 @@ import Testing
             }
         }
 
+        /// The task `t`, answered by a rented model.
+        func addTask() async throws {
+            try await queue.pool.execute(
+                """
+                SELECT flywheel.apply_task('{"task": "t", "golden": "g@latest", "redact": [],
+                    "generalist": {"upstream": "frontier", "model": "gpt-5"},
+                    "route": {"fallback": "generalist"}}'::jsonb, NULL, 'test')
+                """)
+        }
+
         func ask(_ models: String...) async throws {
             try await queue.pool.execute("SELECT flywheel.ask_servers(\(models))")
         }
@@ -155,12 +165,7 @@ import Testing
         try await withYard { yard in
             let a = try await yard.worker(on: "a", serveSlots: 4)
             let registry = Registry(yard.queue.pool)
-            try await yard.queue.pool.execute(
-                """
-                SELECT flywheel.apply_task('{"task": "t", "golden": "g@latest", "redact": [],
-                    "generalist": {"upstream": "frontier", "model": "gpt-5"},
-                    "route": {"fallback": "generalist"}}'::jsonb, NULL, 'test')
-                """)
+            try await yard.addTask()
             try await yard.addModels("m", "m")
             let refusal = await #expect(throws: StoreRefusal.self) {
                 try await registry.promote(
@@ -211,6 +216,40 @@ import Testing
             #expect(try await registry.models().allSatisfy { $0.stage != "promoted" })
             try await yard.place()
             #expect(try await yard.rows("model, state") == ["m@1 stopped", "m@2 stopped"])
+        }
+    }
+
+    @Test func `a route that is moved by hand brings the server of its model back`() async throws {
+        try await withYard { yard in
+            let a = try await yard.worker(on: "a", serveSlots: 4)
+            try await yard.addModels("m")
+            try await yard.addTask()
+            try await yard.ask("m@1")
+            try await yard.place()
+            let grant = try #require(try await yard.grants(of: a).first)
+            try await yard.queue.store.report(.ready(address: "http://1/v1"), under: grant.fence)
+            try await yard.queue.pool.execute("UPDATE flywheel.setting SET server_idle = '0 s'")
+            try await yard.place()
+            #expect(try await yard.rows("model, state") == ["m@1 stopped"])
+
+            let book = TaskBook(yard.queue.pool)
+            let model = try #require(ModelReference("m@1"))
+            _ = try await book.setRoute(
+                of: "t", to: .registry(model), reason: "by hand", author: "ann")
+            #expect(try await yard.rows("model, state") == ["m@1 wanted"])
+            let record = try await Registry(yard.queue.pool).model(named: "m@1")
+            #expect(record?.answers == ["t"] && record?.stage != "promoted")
+            try await yard.place()
+            #expect(try await yard.rows("model, state") == ["m@1 starting"])
+
+            // The same one step back, and again: what stopped meanwhile is wanted anew.
+            _ = try await book.setRoute(
+                of: "t", to: .upstream(.init(upstream: "frontier", model: "gpt-5")), reason: "",
+                author: "ann")
+            try await yard.place()
+            #expect(try await yard.rows("model, state") == ["m@1 stopped"])
+            _ = try await book.rollBackRoute(of: "t", reason: "", author: "ann")
+            #expect(try await yard.rows("model, state") == ["m@1 wanted"])
         }
     }
 

@@ -1,3 +1,4 @@
+import Captures
 import FlywheelCore
 import Jobs
 import Postgres
@@ -75,6 +76,52 @@ import Testing
                     "a task begins with its generalist",
                 ])
             #expect(history[1]["previous_model"] == "gpt-5" && history[0]["is_current"] == true)
+        }
+    }
+
+    @Test
+    func `a task that is taken out is no task, and one that comes back begins with its generalist`()
+        async throws
+    {
+        try await withTemporaryDatabase { database in
+            let book = TaskBook(database.pool)
+            _ = try await book.apply(try Self.task(), author: "ada")
+            try await Self.addModel(1, to: database.pool)
+            _ = try await book.setRoute(
+                of: "t", to: .registry(.current(name: "own")), reason: "proven", author: "ada")
+            let job: Int64 = try await database.pool.value(
+                """
+                SELECT flywheel.add_to_cycle(
+                    (flywheel.begin_cycle('t', 1, 'own@1', 1, 1, 'ada') ->> 'cycle')::bigint, 'build',
+                    '{"tenant": "default", "name": "t", "kind": "build", "spec": {}, "spec_digest": "x",
+                      "ranks_min": 1, "ranks_max": 1}')
+                """)
+            let open = await #expect(throws: StoreRefusal.self) {
+                try await book.remove("t", author: "bob")
+            }
+            #expect(
+                open?.description.contains("turn 1 of `t` goes on. Nothing was removed; wait")
+                    == true)
+            #expect(try await book.task("t") != nil)
+
+            _ = try await database.pool.value("SELECT flywheel.cancel(\(job))", as: String.self)
+            let removed = try await book.remove("t", author: "bob")
+            #expect(removed["version"] == 2 && removed["route"] == ["model": "own@1"])
+            #expect(try await book.task("t") == nil)
+            #expect(try await book.list().isEmpty)
+            await #expect(throws: StoreRefusal.self) { try await book.remove("t", author: "bob") }
+            await #expect(throws: StoreRefusal.self) {
+                try await book.rollBackRoute(of: "t", reason: "?", author: "bob")
+            }
+            let state = try await PostgresCaptureStore(database.pool).state(unlike: nil)
+            #expect(state?.tasks.isEmpty == true, "gateways know it no more")
+
+            #expect(try await book.apply(try Self.task(model: "gpt-6"), author: "ada") == 3)
+            #expect(try await book.requiredTask("t").route.description == "frontier/gpt-6")
+            let versions = try await database.pool.values(
+                "SELECT concat_ws(' ', version, author, spec IS NULL) FROM flywheel.task_versions ORDER BY 1",
+                as: String.self)
+            #expect(versions == ["1 ada f", "2 bob t", "3 ada f"])
         }
     }
 

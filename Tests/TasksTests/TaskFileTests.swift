@@ -80,7 +80,7 @@ import Testing
             ("signals: {accepted: {target: output}}", "signals.accepted.target", "no text"),
             ("signals: {rejected: {reward: 2}}", "signals.rejected.reward", "out of range"),
             ("signals: {score: {range: [5, 1]}}", "signals.score.range", "[1, 5]"),
-            ("retention: {payloads: 30}", "retention.payloads", "expected text"),
+            ("retention: {payloads: 30}", "retention.payloads", "Write 30d for days."),
             ("retention: {payloads: 30h}", "retention.payloads", "Write 30d."),
             ("retention: {payloads: 9d, metadata: 8d}", "retention", "longer than"),
             ("redact: [emial]", "redact[0]", "Did you mean `email`?"),
@@ -95,6 +95,12 @@ import Testing
             ("student: {base: x, shedule: {}}", "student.shedule", "Did you mean `schedule`?"),
             ("output: {schema: string}", "output.schema", "an object"),
             ("cycle: {money: 3}", "cycle.hours", "missing"),
+            ("budget: {money: 3}", "budget: ", "`cycle: {money: 50, hours: 2}`"),
+            ("student: {model: {new: {}}}", "student.model: ", "stand in `student` itself"),
+            (
+                "graders: [{type: judge, judge: {upstream: a, model: b}, temperature: 9}]",
+                "graders[0]", "out of range"
+            ),
             ("route: {fallback: gneralist}", "route.fallback", "Did you mean `generalist`?"),
         ])
     func `a mistake is named with its place and what to do`(

@@ -79,6 +79,9 @@ final class FlakyStore: JobStore {
     func items(of lease: Lease) async throws -> [ItemRecord] {
         try await through { try await store.items(of: lease) }
     }
+    func labels(like lease: Lease) async throws -> [Digest] {
+        try await through { try await store.labels(like: lease) }
+    }
     func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws {
         try await through { try await store.lendKey(hash, hint: hint, for: lease) }
     }

@@ -1,4 +1,5 @@
 import Artifacts
+import Captures
 import Curation
 import Datasets
 import FlywheelCore
@@ -59,6 +60,7 @@ struct DatasetBuilder {
             // Who spoke of them is believed more, or less.
             examples = try await database.curation.examples(selection)
         }
+        try checkSignals(in: examples)
         let dataset = try await curate(examples, golden, guarding)
         guard let learned = dataset.pieces.first, !learned.rows.isEmpty else {
             throw nothing(examples, dataset.omitted)
@@ -69,6 +71,25 @@ struct DatasetBuilder {
             task: selection.task, dataset, of: examples, rules, golden: golden.map(\.title),
             recent: recent)
         return Made(pieces: dataset.pieces.filter { !$0.rows.isEmpty }, card: card, golden: golden)
+    }
+
+    /// Refuses a signal that is no kind of feedback and that nobody has ever given.
+    private func checkSignals(in examples: [CapturedExample]) throws(InputError) {
+        let heard = Set(examples.flatMap(\.reactions).map(\.name))
+        let known = heard.union(FeedbackName.allCases.map(\.rawValue)).union(["none"])
+        guard !examples.isEmpty,
+            let stray = rules.signals.first(where: { !known.contains($0.name) })
+        else { return }
+        let listed = heard.sorted().map { "`\($0)`" }.joined(separator: ", ")
+        throw InputError(
+            field: "--signal",
+            "`\(stray.name)` was said of none of the \(examples.count) captures, and is no kind of feedback",
+            remedy: "Nothing was built. "
+                + (nearest(to: stray.name, among: known).map { "Did you mean `\($0)`?" }
+                    ?? (heard.isEmpty
+                        ? "Nothing was said of them yet; `none` chooses them."
+                        : "There are \(listed)."))
+        )
     }
 
     /// Writes down what is right of those calls that ask what the newest version of the task's golden set

@@ -17,13 +17,14 @@ struct UpstreamsCommand: ParsableCommand {
                 What the file does not name stays as it is; a name whose value is null is taken out. \
                 Every version is kept, with its author and time.
                 """)
-        @Argument(help: "The file.") var file: String
+        @Argument(help: AppliedFile.help, completion: .file(extensions: ["yaml"])) var file: String
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let text = try String(contentsOfFile: file, encoding: .utf8)
-            let book = try UpstreamBook(yaml: text, file: file)
-            let changed = try await database.book.apply(book, author: NSUserName())
+            let changed = try await AppliedFile(file).apply { text, file in
+                try await database.book.apply(
+                    try UpstreamBook(yaml: text, file: file), author: NSUserName())
+            }
             output.print(["changed": .array(changed.map { .string($0) })]) {
                 Swift.print(
                     changed.isEmpty

@@ -15,7 +15,7 @@ struct SubmitCommand: DatabaseCommand {
             file with several jobs, the second has the key KEY/2, and so on.
             """)
 
-    @Argument(help: "A YAML file; - reads standard input.", completion: .file(extensions: ["yaml"]))
+    @Argument(help: AppliedFile.help, completion: .file(extensions: ["yaml"]))
     var specification: String
 
     @Option(
@@ -33,8 +33,9 @@ struct SubmitCommand: DatabaseCommand {
 
     func run(on database: Database) async throws {
         do {
+            let file = AppliedFile(specification)
             let submitted = try await JobSubmitter(database: database).submit(
-                yaml: try text(), file: specification == "-" ? "standard input" : specification,
+                yaml: try file.text(), file: file.title,
                 settings: try settings.map { try SpecificationSetting(parsing: $0) },
                 idempotencyKey: idempotencyKey)
             show(submitted)
@@ -45,22 +46,6 @@ struct SubmitCommand: DatabaseCommand {
             error.remedy += (error.remedy.isEmpty ? "" : " ") + "Nothing was submitted."
             throw error
         }
-    }
-
-    private func text() throws -> String {
-        let data =
-            specification == "-"
-            ? (try FileHandle.standardInput.readToEnd() ?? Data())
-            : FileManager.default.contents(atPath: specification)
-        guard let data else {
-            throw InputError(
-                file: specification, "the file cannot be read",
-                remedy: "Check the path and its permissions.")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw InputError(file: specification, "not UTF-8", remedy: "Write the file in UTF-8.")
-        }
-        return text
     }
 
     private func show(_ submitted: [Submitted]) {

@@ -23,7 +23,8 @@ struct ExamJudging {
         var found: [String: JSONValue] = [:]
         if let rented = specification.rented {
             let incumbent = RentedSitting(
-                model: rented, exam: exam, maxTokens: specification.maxTokens, book: book)
+                model: rented, exam: exam, maxTokens: specification.maxTokens,
+                isFresh: specification.isFresh, book: book)
             guard let sat = try await incumbent.sit(asking: &models) else { return nil }
             answers.incumbent = sat.sitting
             found["rented"] = .string(rented.description)

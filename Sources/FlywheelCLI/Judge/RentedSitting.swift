@@ -12,13 +12,17 @@ struct RentedSitting {
     let model: UpstreamModel
     let exam: Exam
     let maxTokens: Int
+    /// Whether it is asked what it has answered to other jobs.
+    let isFresh: Bool
     let book: RentedBook
 
     /// What it came to.
     struct Counts {
         var questions = 0
-        /// Bought before.
+        /// Bought before by the job, or by one that it retries.
         var known = 0
+        /// Bought by other jobs, which asked the very same.
+        var reused = 0
         var asked = 0
         /// The upstream would not answer these.
         var refused = 0
@@ -26,7 +30,8 @@ struct RentedSitting {
         var json: JSONValue {
             [
                 "questions": .integer(Int64(questions)), "known": .integer(Int64(known)),
-                "asked": .integer(Int64(asked)), "refused": .integer(Int64(refused)),
+                "reused": .integer(Int64(reused)), "asked": .integer(Int64(asked)),
+                "refused": .integer(Int64(refused)),
             ]
         }
     }
@@ -39,18 +44,20 @@ struct RentedSitting {
         counts.known = exam.questions.count { answers[$0.id] != nil }
         let open = exam.questions.filter { answers[$0.id] == nil }
         guard
-            var refusals = try await ask(open, temperature: 0, asking: &models, into: &answers)
+            var refusals = try await ask(
+                open, temperature: 0, asking: &models, into: &answers, &counts)
         else { return nil }
         // Models that think know no temperature but their own, and say so.
         let choosy = open.filter { refusals[$0.id]?.contains("temperature") ?? false }
         if !choosy.isEmpty {
             guard
-                let last = try await ask(choosy, temperature: nil, asking: &models, into: &answers)
+                let last = try await ask(
+                    choosy, temperature: nil, asking: &models, into: &answers, &counts)
             else { return nil }
             for question in choosy { refusals[question.id] = last[question.id] }
         }
         counts.refused = refusals.count
-        counts.asked = open.count - refusals.count
+        counts.asked = open.count - refusals.count - counts.reused
         try check(refusals)
         let verdicts = exam.questions.map { question in
             answers[question.id].map { exam.mark($0, to: question) } ?? exam.unanswered(question)
@@ -61,11 +68,11 @@ struct RentedSitting {
     /// Why it refused which of `questions`, by their ids; nil where the worker asked to leave.
     private func ask(
         _ questions: [Exam.Question], temperature: Double?, asking models: inout ModelDesk,
-        into answers: inout [String: String]
+        into answers: inout [String: String], _ counts: inout Counts
     ) async throws -> [String: String]? {
         guard !questions.isEmpty else { return [:] }
         let job = models.desk.job
-        let asked = try questions.map { question in
+        var asked = try questions.map { question in
             guard
                 let asked = Question(
                     id: question.id, row: question.row, model: model.description,
@@ -79,8 +86,17 @@ struct RentedSitting {
             }
             return asked
         }
-        var refusals: [String: String] = [:]
+        let digests = Dictionary(uniqueKeysWithValues: asked.map { ($0.id, $0.digest) })
         var said = answers
+        if !isFresh {
+            let known = try await book.answers(to: digests.values, of: model)
+            for question in asked {
+                said[question.id] = known[question.digest] ?? said[question.id]
+            }
+            asked.removeAll { said[$0.id] != nil }
+            counts.reused += questions.count - asked.count
+        }
+        var refusals: [String: String] = [:]
         let errand = ModelDesk.Errand(
             task: "flywheel.exam",
             scope: "exam \(job)/incumbent" + (temperature == nil ? "/own temperature" : ""),
@@ -96,8 +112,9 @@ struct RentedSitting {
                 if case .refused(let reason) = reply.outcome { refusals[reply.id] = reason }
                 return
             }
+            guard let digest = digests[reply.id] else { return }
             said[reply.id] = try await book.keep(
-                BoughtAnswer(reply), to: reply.id, of: model, for: job)
+                BoughtAnswer(reply), to: reply.id, asked: digest, of: model, for: job)
         }
         answers = said
         return isDone ? refusals : nil

@@ -48,6 +48,7 @@ extension ModelsCommand {
         @Argument(help: "name or name@version.") var model: String
         @Argument(help: "A folder, which must not exist yet.", completion: .directory)
         var folder: String
+        @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
             let record = try await database.model(model)
@@ -62,6 +63,13 @@ extension ModelsCommand {
                 atPath: folder, withIntermediateDirectories: true)
             for (name, digest) in record.files {
                 try Files.copy(artifacts.path(of: digest), to: "\(folder)/\(name)")
+            }
+            output.print([
+                "model": .string(record.title), "folder": .string(folder),
+                "files": .object(record.files.mapValues { .string($0.hex) }),
+            ]) {
+                guard Terminal.output.isInteractive else { return }
+                print("\(record.title): \(record.files.count) files in \(folder).")
             }
         }
     }

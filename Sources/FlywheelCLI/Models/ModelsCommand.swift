@@ -22,12 +22,13 @@ extension ModelsCommand {
             let models = try await database.registry.models()
             try output.print(.array(try models.map { try JSONValue(encoding: $0) })) {
                 var table = Table(
-                    .text("MODEL"), .text("STAGE"), .number("PARAMETERS"), .number("JOB"),
-                    .text("BASE"), .text("DIGEST"))
+                    .text("MODEL"), .text("STAGE"), .text("ANSWERS"), .number("PARAMETERS"),
+                    .number("JOB"), .text("BASE"), .text("DIGEST"))
                 for model in models {
                     table.add(
-                        model.title, model.stage, Formatting.count(model.parameters),
-                        model.job.map(\.description) ?? "", model.base ?? "",
+                        model.title, model.stage, model.answers?.joined(separator: ", ") ?? "",
+                        Formatting.count(model.parameters), model.job.map(\.description) ?? "",
+                        model.base ?? "",
                         model.digest.shown)
                 }
                 table.show()
@@ -50,6 +51,7 @@ extension ModelsCommand {
                 var facts = Table(.text("FACT"), .text("VALUE"))
                 facts.add("model", record.title)
                 facts.add("stage", record.stage)
+                facts.add("answers", record.answers?.joined(separator: ", ") ?? "")
                 facts.add("parameters", Formatting.count(record.parameters))
                 facts.add("job", record.job.map(\.description) ?? "imported")
                 facts.add("base", record.base ?? "made from nothing")

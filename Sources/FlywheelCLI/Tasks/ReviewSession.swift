@@ -41,13 +41,14 @@ struct ReviewSession {
     private(set) var place: Int
     /// What is being written in the answer's place; nil while nothing is.
     private(set) var draft: String?
-    /// What the last key should have been.
-    private(set) var hint = ""
+    /// What there is to say beside the question, such as what the last key should have been.
+    private(set) var hint: String
 
     /// Goes on with the first item of which nothing was decided.
-    init(_ items: [Item]) {
+    init(_ items: [Item], hint: String = "") {
         precondition(!items.isEmpty)
         self.items = items
+        self.hint = hint
         place = items.firstIndex { $0.decision == nil } ?? 0
     }
 

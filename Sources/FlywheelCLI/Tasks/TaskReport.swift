@@ -20,11 +20,11 @@ struct TaskReport {
         var outlook = TaskOutlook()
         if let all = traffic.first(where: { $0["model"] == .null }), let age = facts["age"]?.number
         {
-            let week = all["calls_week"]?.number ?? 0
-            // A task that began within the hour is not yet known to be asked at that rate all day.
-            outlook.callsPerDay = week / min(7, max(age / 86_400, 1.0 / 24))
+            let week = all["calls_week"]?.integer ?? 0
+            outlook.calls = Int(week)
+            outlook.daysSeen = min(7, age / 86_400)
             let before = all["calls_week_before"]?.number ?? 0
-            outlook.steadiness = before > 0 ? week / before : nil
+            outlook.steadiness = before > 0 ? Double(week) / before : nil
         }
         outlook.commonestShare = facts["spread"]?["commonest_share"]?.number
         outlook.knownShare = facts["spread"]?["known_share"]?.number
@@ -75,6 +75,12 @@ extension TaskReport {
         print()
         known.show()
         print("\n" + outlook.sentence)
+        if outlook.savedPerCall == nil {
+            print(
+                "Prices are set with `flywheel upstreams apply`: under `prices`, a model's per million tokens, "
+                    + "and `slotHour`, which is what an hour of a slot costs that one of ours answers from."
+            )
+        }
     }
 
     private var models: Table {
@@ -142,7 +148,11 @@ extension TaskReport {
                 ? "\(Formatting.percent(agreed / judged)) of \(Formatting.fixed(judged, 1)) judgements, "
                     + "\(agreement?.cell("sources") ?? "") sources"
                 : "not known: nothing was judged twice, nor has a golden label")
-        facts.add("calls a day", Formatting.fixed(outlook.callsPerDay, 1))
+        let seen =
+            "\(Formatting.count(Int64(outlook.calls))) in \(TaskOutlook.time(outlook.daysSeen))"
+        facts.add("calls so far, of the last seven days", outlook.calls > 0 ? seen : "none")
+        let tooFew = "not known: less than a day was seen"
+        facts.add("calls a day", outlook.callsPerDay.map { Formatting.fixed($0, 1) } ?? tooFew)
         facts.add(
             "different answers",
             outlook.commonestShare.map {
@@ -151,11 +161,15 @@ extension TaskReport {
             } ?? "not known: no answer is kept")
         facts.add(
             "generalist, a month at today's traffic",
-            outlook.generalistPerMonth.map { TaskOutlook.money($0) } ?? "not known: no price")
+            outlook.generalistPerMonth.map { TaskOutlook.money($0) }
+                ?? (outlook.generalistPerCall == nil ? "not known: no price" : tooFew))
         facts.add(
             "a student would save, a month",
             outlook.savedPerMonth.map { TaskOutlook.money($0) }
-                ?? "not known: no model of ours has answered with a price")
+                ?? (outlook.ownPerCall == nil
+                    ? "not known: no model of ours has answered with a price"
+                    : outlook.generalistPerCall == nil
+                        ? "not known: the generalist has no price" : tooFew))
         for row in costs where row["upstream"] == "flywheel" {
             facts.add(
                 "making \(row.cell("model"))",

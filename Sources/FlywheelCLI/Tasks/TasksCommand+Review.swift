@@ -23,13 +23,15 @@ extension TasksCommand {
         @Argument(help: "The task.") var task: String
         @Option(help: "The golden set's name; the task's own, or TASK-golden, without it.")
         var name: String?
-        @Option(help: "Captures to ask about.") var rows = 50
+        @Option(
+            help: "Captures to ask about: 50, or those of the open review, which grows to more.")
+        var rows: Int?
         @Option(help: "Chooses them.") var seed: UInt64 = 0
         @Flag(help: "Freeze what is decided, and ask nothing.") var freeze = false
         @OptionGroup var output: OutputOptions
 
         func validate() throws {
-            guard (1...10_000).contains(rows) else {
+            guard (1...10_000).contains(rows ?? 1) else {
                 throw ValidationError("--rows: from 1 to 10000.")
             }
         }
@@ -49,8 +51,8 @@ extension TasksCommand {
                     "a review is done at a keyboard, and this is no terminal",
                     remedy: "Nothing was changed. Run it in a terminal; --freeze needs none.")
             }
-            let review = try await review(into: name, of: database)
-            let ending = try await ask(review, at: keyboard, of: database)
+            let (review, note) = try await review(into: name, of: database)
+            let ending = try await ask(review, at: keyboard, of: database, first: note)
             if ending == .freeze { try await freeze(review, in: database) }
         }
 
@@ -68,28 +70,62 @@ extension TasksCommand {
             }
         }
 
-        /// The open review of that name, or a new one.
-        private func review(into name: String, of database: Database) async throws -> Int {
-            if let open = try await database.reviews.open(into: name) { return open }
-            let examples = try await database.curation.examples(.init(task: task), newest: 5_000)
-            let learned = try await database.curation.learnedCaptures()
-            let sample = ReviewSample(examples, barring: learned, count: rows, seed: seed)
+        /// The open review of that name, with what became of `--rows`, or a new one.
+        private func review(
+            into name: String, of database: Database
+        ) async throws -> (review: Int, note: String) {
+            if let open = try await database.reviews.open(into: name) {
+                return (open, try await extend(open, of: database))
+            }
+            let (sample, examples) = try await sample(rows ?? 50, of: database)
             guard !sample.items.isEmpty else {
                 throw InputError(
                     field: "TASK",
-                    "of the \(examples.count) latest captures of `\(task)` none can be asked about",
+                    "of the \(examples) latest captures of `\(task)` none can be asked about",
                     remedy:
                         "Nothing was changed. What a dataset has learned from is not golden; take "
                         + "the calls that come next.")
             }
-            return try await database.reviews.begin(
+            let review = try await database.reviews.begin(
                 sample, task: task, into: name, by: NSUserName())
+            return (review, "")
+        }
+
+        /// Lets an open review grow to `--rows`; what became of that, where it is more or fewer.
+        private func extend(_ review: Int, of database: Database) async throws -> String {
+            let items = try await database.reviews.items(of: review)
+            guard let rows, rows != items.count else { return "" }
+            guard rows > items.count else {
+                return """
+                    This review asks about \(items.count) captures already, so --rows \(rows) left it as it is: \
+                    f freezes what is decided.
+                    """
+            }
+            let (sample, _) = try await sample(
+                rows - items.count, barring: Set(items.map(\.capture)), of: database)
+            let added = try await database.reviews.extend(review, by: sample)
+            let now = items.count + added
+            return now < rows
+                ? "Of --rows \(rows) there are \(now): no other capture can be asked about."
+                : "\(added) captures were added, as --rows \(rows) says."
+        }
+
+        private func sample(
+            _ count: Int, barring barred: Set<String> = [], of database: Database
+        ) async throws -> (sample: ReviewSample, examples: Int) {
+            let examples = try await database.curation.examples(.init(task: task), newest: 5_000)
+            let learned = try await database.curation.learnedCaptures()
+            let sample = ReviewSample(
+                examples, barring: learned.union(barred), count: count, seed: seed)
+            return (sample, examples.count)
         }
 
         private func ask(
-            _ review: Int, at keyboard: borrowing Keyboard, of database: Database
+            _ review: Int, at keyboard: borrowing Keyboard, of database: Database,
+            first note: String
         ) async throws -> ReviewSession.Step {
-            var session = ReviewSession(try await database.reviews.session(of: review))
+            var session = ReviewSession(
+                try await database.reviews.session(of: review), hint: note)
             while true {
                 ReviewScreen(session, task: task).draw()
                 switch session.press(keyboard.next()) {

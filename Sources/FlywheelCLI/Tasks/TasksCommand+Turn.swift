@@ -50,10 +50,12 @@ extension TasksCommand {
         @Argument(help: "The task.") var task: String
         @OptionGroup var cap: CapOptions
         @Flag(help: "Follow the turn to its end, and the route to its model.") var watch = false
+        @Flag(help: "Buy answers again that the same models have given to earlier turns.")
+        var fresh = false
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let begun = try await TurnStarter(database: database).begin(task, cap)
+            let begun = try await TurnStarter(database: database, isFresh: fresh).begin(task, cap)
             guard let row = try await database.cycles.cycle(of: task, turn: begun.turn) else {
                 throw ServiceUnavailable(
                     "Turn \(begun.turn) of `\(task)` cannot be read.", remedy: "Try again.")

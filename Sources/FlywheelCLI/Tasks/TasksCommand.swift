@@ -10,7 +10,7 @@ struct TasksCommand: ParsableCommand {
         commandName: "tasks", abstract: "What your product asks of models, and who answers it.",
         subcommands: [
             Apply.self, List.self, Show.self, Route.self, Plan.self, Turn.self, Report.self,
-            Review.self,
+            Review.self, Remove.self,
         ])
 
     struct Apply: DatabaseCommand {
@@ -21,18 +21,19 @@ struct TasksCommand: ParsableCommand {
                 seconds. A new task is answered by its generalist. Tasks that the file does not name \
                 stay as they are.
                 """)
-        @Argument(help: "The file.") var file: String
+        @Argument(help: AppliedFile.help, completion: .file(extensions: ["yaml"])) var file: String
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let text = try String(contentsOfFile: file, encoding: .utf8)
             var rows: [JSONValue] = []
-            for task in try TaskSpecification.all(yaml: text, file: file) {
-                let version = try await database.tasks.apply(task, author: NSUserName())
-                rows.append([
-                    "task": .string(task.name),
-                    "version": version.map { .integer(Int64($0)) } ?? .null,
-                ])
+            try await AppliedFile(file).apply { text, file in
+                for task in try TaskSpecification.all(yaml: text, file: file) {
+                    let version = try await database.tasks.apply(task, author: NSUserName())
+                    rows.append([
+                        "task": .string(task.name),
+                        "version": version.map { .integer(Int64($0)) } ?? .null,
+                    ])
+                }
             }
             output.print(.array(rows)) {
                 for row in rows {

@@ -11,6 +11,8 @@ import Training
 /// Begins turns of tasks' wheels, after looking at all that could keep one from working.
 struct TurnStarter {
     let database: Database
+    /// Whether what was answered to earlier turns is asked, and paid, again.
+    var isFresh = false
 
     /// Begins the next turn of the task `name`, or names the one that goes on.
     func begin(_ name: String, _ options: CapOptions) async throws -> CycleBook.Begun {
@@ -18,7 +20,8 @@ struct TurnStarter {
         let cap = try options.cap(of: entry.specification)
         let resolver = SubmissionResolver(
             database: database, artifacts: try ArtifactStore(at: database.environment.artifacts))
-        let (turn, _) = try await turn(of: entry, cap)
+        var (turn, _) = try await turn(of: entry, cap)
+        turn.isFresh = isFresh
         let parts = turn.parts
         let resolved = try await resolver.resolve(
             try parts.map { part throws(InputError) in

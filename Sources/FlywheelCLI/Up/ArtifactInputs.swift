@@ -2,6 +2,7 @@ import Artifacts
 import Datasets
 import Distillation
 import FlywheelCore
+import Foundation
 import Jobs
 import Models
 import Tensors
@@ -39,6 +40,11 @@ struct ArtifactInputs: Workers.InputResolver {
             }
         }
         return inputs
+    }
+
+    func rows(_ digest: Digest, called name: String, in folder: String) async throws -> String? {
+        guard FileManager.default.fileExists(atPath: artifacts.path(of: digest)) else { return nil }
+        return try rows(digest, at: "\(folder)/\(name)", in: folder)
     }
 
     private func rows(_ digest: Digest, at place: String, in folder: String) throws -> String {
