@@ -87,6 +87,9 @@ static const unsigned char m0027[] = {
 static const unsigned char m0028[] = {
 #embed "../../migrations/0028_imported_feedback.sql"
 };
+static const unsigned char m0029[] = {
+#embed "../../migrations/0029_source_roles.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -119,6 +122,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0026, "0026_cycles.sql"),
     MIGRATION(m0027, "0027_reports.sql"),
     MIGRATION(m0028, "0028_imported_feedback.sql"),
+    MIGRATION(m0029, "0029_source_roles.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

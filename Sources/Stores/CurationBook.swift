@@ -95,12 +95,22 @@ public struct CurationBook: Sendable {
         try await pool.value("SELECT flywheel.contents_kept_since(nullif(\(task ?? ""), ''))")
     }
 
-    /// By source: how far it is believed.
-    private func trust(in task: String) async throws -> [String: Double] {
+    /// Who spoke, and as what: two sources, as far as trust goes, where one name spoke in two roles.
+    private struct Speaker: Hashable {
+        var source: String?
+        var role: String?
+
+        init(_ row: Row) throws {
+            (source, role) = (try row.text("source"), try row.text("role"))
+        }
+    }
+
+    /// How far each speaker is believed.
+    private func trust(in task: String) async throws -> [Speaker: Double] {
         let rows = try await pool.query(
-            "SELECT source, trust FROM flywheel.sources WHERE task = \(task)")
+            "SELECT source, role, trust FROM flywheel.sources WHERE task = \(task)")
         return Dictionary(
-            try rows.map { (try $0.decode("source"), try $0.decode("trust")) },
+            try rows.map { (try Speaker($0), try $0.decode("trust")) },
             uniquingKeysWith: { first, _ in first })
     }
 
@@ -115,11 +125,11 @@ public struct CurationBook: Sendable {
 
     /// What was said of these captures, by capture, in the order in which it came.
     private func reactions(
-        to captures: [String], _ trust: [String: Double], without late: Set<String>
+        to captures: [String], _ trust: [Speaker: Double], without late: Set<String>
     ) async throws -> [String: [Reaction]] {
         let rows = try await pool.query(
             """
-            SELECT capture_id::text, feedback_id::text, name, value::text, correction::text, reward, source
+            SELECT capture_id::text, feedback_id::text, name, value::text, correction::text, reward, source, role
             FROM flywheel.reactions(\(captures, as: "uuid[]"))
             """)
         var said: [String: [Reaction]] = [:]
@@ -127,15 +137,15 @@ public struct CurationBook: Sendable {
             func json(_ column: String) throws -> JSONValue? {
                 try row.text(column).flatMap { try? JSONValue(parsing: $0.utf8) }
             }
-            let source = try row.text("source")
+            let speaker = try Speaker(row)
             if let id = try row.text("feedback_id"), late.contains(id) { continue }
             said[try row.decode("capture_id"), default: []].append(
                 Reaction(
                     try row.decode("name"), id: try row.text("feedback_id"),
                     value: try json("value"),
                     reward: try row.text("reward").flatMap { Double($0) },
-                    correction: try json("correction"), source: source,
-                    trust: source.flatMap { trust[$0] } ?? 0))
+                    correction: try json("correction"), source: speaker.source,
+                    trust: trust[speaker] ?? 0))
         }
         return said
     }
