@@ -90,6 +90,9 @@ static const unsigned char m0028[] = {
 static const unsigned char m0029[] = {
 #embed "../../migrations/0029_source_roles.sql"
 };
+static const unsigned char m0030[] = {
+#embed "../../migrations/0030_book_rules.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -123,6 +126,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0027, "0027_reports.sql"),
     MIGRATION(m0028, "0028_imported_feedback.sql"),
     MIGRATION(m0029, "0029_source_roles.sql"),
+    MIGRATION(m0030, "0030_book_rules.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

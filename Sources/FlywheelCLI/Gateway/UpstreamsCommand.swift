@@ -14,7 +14,8 @@ struct UpstreamsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take up the upstreams and prices of a YAML file.",
             discussion: """
-                What the file does not name stays as it is; a name whose value is null is taken out. \
+                What the file does not name stays as it is; a name whose value is null is taken out, \
+                unless a task is answered by it. No model may be listed twice, or be called as a task. \
                 Every version is kept, with its author and time.
                 """)
         @Argument(help: "The file.") var file: String
@@ -24,10 +25,12 @@ struct UpstreamsCommand: ParsableCommand {
             let text = try String(contentsOfFile: file, encoding: .utf8)
             let book = try UpstreamBook(yaml: text, file: file)
             let changed = try await database.book.apply(book, author: NSUserName())
+            let gone = changed.filter { book.upstreams[$0] == .some(nil) }
             output.print(["changed": .array(changed.map { .string($0) })]) {
-                Swift.print(
-                    changed.isEmpty
-                        ? "Nothing changed." : "Changed: \(changed.joined(separator: ", ")).")
+                let kept = changed.filter { !gone.contains($0) }
+                if changed.isEmpty { Swift.print("Nothing changed.") }
+                if !kept.isEmpty { Swift.print("Changed: \(kept.joined(separator: ", ")).") }
+                if !gone.isEmpty { Swift.print("Taken out: \(gone.joined(separator: ", ")).") }
             }
         }
     }
