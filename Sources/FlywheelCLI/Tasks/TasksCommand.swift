@@ -19,15 +19,23 @@ struct TasksCommand: ParsableCommand {
             discussion: """
                 Every version is kept, with its author and time; gateways know the newest within \
                 seconds. A new task is answered by its generalist. Tasks that the file does not name \
-                stay as they are.
+                stay as they are. All of the file is checked before any of it counts; what a turn will \
+                need and may still come, as a golden set, is said.
                 """)
         @Argument(help: "The file.") var file: String
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
             let text = try String(contentsOfFile: file, encoding: .utf8)
+            let documents = try TaskDocument.all(yaml: text, file: file)
+            var notes: [String] = []
+            for document in documents {
+                var check = TaskCheck(document, database)
+                try await check.run()
+                notes += check.notes.map { "\(document.task.name): \($0)" }
+            }
             var rows: [JSONValue] = []
-            for task in try TaskSpecification.all(yaml: text, file: file) {
+            for task in documents.map(\.task) {
                 let version = try await database.tasks.apply(task, author: NSUserName())
                 rows.append([
                     "task": .string(task.name),
@@ -42,6 +50,7 @@ struct TasksCommand: ParsableCommand {
                             : "\(row.cell("task")): version \(row.cell("version")).")
                 }
             }
+            for note in notes { Terminal.note(note) }
         }
     }
 
