@@ -93,6 +93,9 @@ static const unsigned char m0029[] = {
 static const unsigned char m0030[] = {
 #embed "../../migrations/0030_book_rules.sql"
 };
+static const unsigned char m0031[] = {
+#embed "../../migrations/0031_unkept_contents.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -127,6 +130,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0028, "0028_imported_feedback.sql"),
     MIGRATION(m0029, "0029_source_roles.sql"),
     MIGRATION(m0030, "0030_book_rules.sql"),
+    MIGRATION(m0031, "0031_unkept_contents.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -21,9 +21,18 @@ extension PostgresCaptureStore {
     public func digests(ofFeedback ids: [UUID]) async throws -> [UUID: String] {
         let found: JSONValue = try await pool.value(
             "SELECT flywheel.feedback_digests(\(ids.map(\.text), as: "uuid[]"))")
-        return Dictionary(
-            (found.object ?? [:]).compactMap { id, digest in
-                UUID(uuidString: id).flatMap { id in digest.string.map { (id, $0) } }
+        return Self.byID(found)
+    }
+
+    public func tasks(spokenOfBy feedback: [Feedback]) async throws -> [UUID: String] {
+        let rows = JSONValue.array(feedback.map(\.row))
+        return Self.byID(try await pool.value("SELECT flywheel.tasks_spoken_of(\(rows))"))
+    }
+
+    private static func byID(_ found: JSONValue) -> [UUID: String] {
+        Dictionary(
+            (found.object ?? [:]).compactMap { id, text in
+                UUID(uuidString: id).flatMap { id in text.string.map { (id, $0) } }
             }, uniquingKeysWith: { first, _ in first })
     }
 

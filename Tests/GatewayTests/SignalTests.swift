@@ -203,8 +203,9 @@ import Testing
             }
             try await desk.say(.score, of: call, value: 2)
             #expect(try await reward(.score) == 0.25)
+            // Beyond its range it says nothing.
             try await desk.say(.score, of: call, value: 9)
-            #expect(try await reward(.score) == 1)
+            #expect(try await reward(.score) == nil)
             // Three letters of seven (Levenshtein's own example).
             try await desk.say(.modified, "sitting", of: call)
             #expect(abs((try await reward(.modified) ?? 0) - 4 / 7.0) < 1e-12)
