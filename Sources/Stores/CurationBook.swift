@@ -35,7 +35,7 @@ public struct CurationBook: Sendable {
         _ selection: Selection, newest: Int? = nil
     ) async throws -> [CapturedExample] {
         var found: [CapturedExample] = []
-        let trust = try await trust(in: selection.task)
+        let beliefs = try await beliefs(in: selection.task)
         let late = try await late(since: selection.heardUntil)
         var before = selection.until.map(Self.leastID) ?? Self.greatestID
         // From the latest on, page by page: a page is a range of the partitions' own order.
@@ -44,7 +44,7 @@ public struct CurationBook: Sendable {
             var page = try await pool.query(
                 examples(selection, before: before, count: count)
             ).map(Self.example)
-            let said = try await reactions(to: page.map(\.id), trust, without: late)
+            let said = try await reactions(to: page.map(\.id), beliefs, without: late)
             for index in page.indices { page[index].reactions = said[page[index].id] ?? [] }
             found += page
             guard page.count == count, let last = page.last else { break }
@@ -105,13 +105,34 @@ public struct CurationBook: Sendable {
         }
     }
 
-    /// How far each speaker is believed.
-    private func trust(in task: String) async throws -> [Speaker: Double] {
-        let rows = try await pool.query(
-            "SELECT source, role, trust FROM flywheel.sources WHERE task = \(task)")
-        return Dictionary(
-            try rows.map { (try Speaker($0), try $0.decode("trust")) },
-            uniquingKeysWith: { first, _ in first })
+    /// Who is believed how far, and what rows and cards call them.
+    private struct Beliefs {
+        private var trust: [Speaker: Double] = [:]
+        private var roles: [String: Int] = [:]
+
+        init(_ rows: [Row]) throws {
+            for row in rows {
+                let speaker = try Speaker(row)
+                trust[speaker] = try row.decode("trust")
+                roles[speaker.source ?? "", default: 0] += 1
+            }
+        }
+
+        func trust(in speaker: Speaker) -> Double { trust[speaker] ?? 0 }
+
+        /// The source, with its role where it spoke in several: what is said in a name by those who may
+        /// say less takes nothing from that name's share of the weight.
+        func name(of speaker: Speaker) -> String? {
+            guard let source = speaker.source, let role = speaker.role, roles[source] ?? 0 > 1
+            else { return speaker.source }
+            return "\(source) as \(role)"
+        }
+    }
+
+    private func beliefs(in task: String) async throws -> Beliefs {
+        try Beliefs(
+            try await pool.query(
+                "SELECT source, role, trust FROM flywheel.sources WHERE task = \(task)"))
     }
 
     /// What was kept from `moment` on; the id of feedback does not say when, since a key may have made it.
@@ -125,7 +146,7 @@ public struct CurationBook: Sendable {
 
     /// What was said of these captures, by capture, in the order in which it came.
     private func reactions(
-        to captures: [String], _ trust: [Speaker: Double], without late: Set<String>
+        to captures: [String], _ beliefs: Beliefs, without late: Set<String>
     ) async throws -> [String: [Reaction]] {
         let rows = try await pool.query(
             """
@@ -144,8 +165,8 @@ public struct CurationBook: Sendable {
                     try row.decode("name"), id: try row.text("feedback_id"),
                     value: try json("value"),
                     reward: try row.text("reward").flatMap { Double($0) },
-                    correction: try json("correction"), source: speaker.source,
-                    trust: trust[speaker] ?? 0))
+                    correction: try json("correction"), source: beliefs.name(of: speaker),
+                    trust: beliefs.trust(in: speaker)))
         }
         return said
     }

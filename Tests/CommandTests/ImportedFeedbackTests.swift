@@ -67,4 +67,36 @@ import Testing
             #expect(dropped == 0 && kept == 1)
         }
     }
+
+    @Test func `what is said in a name as less is learned as less, and takes nothing of its share`()
+        async throws
+    {
+        try await Workplace.lend { place in
+            let calls = try place.write(`Datasets of captures`.calls(40), to: "calls.jsonl")
+            _ = try await place.flywheel("data", "import", calls, "--captures")
+            let now = Int(Date().timeIntervalSince1970)
+            let said = (0..<20).map { index in
+                """
+                {"inference_id":"call-\(index)","name":"correction","correction":"right \(index)",\
+                "source":{"id":"eve","role":"\(index < 5 ? "expert" : "user")"},"timestamp":\(now)}
+                """
+            }
+            let feedback = try place.write(said.joined(separator: "\n"), to: "said.jsonl")
+            _ = try await place.flywheel("data", "import", feedback, "--feedback")
+            let built = try await place.flywheel(
+                "data", "build", "capital", "--validation", "0", "--answer-weight", "1",
+                "--source-share", "0.2", "--json")
+            let sources = built.json?["card"]?["sources"]?.array ?? []
+            let roles = sources.compactMap { $0["source"]?.string?.split(separator: " ").last }
+            #expect(Set(roles) == ["expert", "user"], "\(built.error)")
+            let rows = try await place.flywheel("data", "export", "capital").output
+                .split(separator: "\n").map { try JSONValue(parsing: $0.utf8) }
+            let weights = rows.filter { $0["target"] == "correction" }
+                .compactMap { $0["weight"]?.number }.sorted()
+            // Fifteen rows of a user at 2/3 are a third of all weight, and lowered to a fifth of it; five of
+            // an expert at 0.9 are less than that.
+            #expect(weights.count == 20 && weights[15...].allSatisfy { $0 == 0.9 }, "\(weights)")
+            #expect(weights[..<15].allSatisfy { $0 < 0.5 }, "\(weights)")
+        }
+    }
 }

@@ -112,6 +112,16 @@ import Testing
                 jobs.json?.array?.map { $0["name"] } == [
                     "capital", "capital-labels", "capital-student", "capital-exam",
                 ])
+
+            let taught =
+                text.replacing("{type: distill}", with: "{type: sft}")
+                + "teacher: {upstream: frontier, model: big-2}\n"
+            _ = try await place.flywheel(
+                "tasks", "apply", try place.write(taught, to: "taught.yaml"))
+            let untaught = try await place.flywheel("tasks", "plan", "capital")
+            #expect(
+                untaught.error.contains("teacher: `frontier/big-2` is asked nothing"),
+                "\(untaught.error)")
         }
     }
 
