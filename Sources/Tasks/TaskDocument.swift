@@ -32,9 +32,7 @@ public struct TaskDocument: Sendable {
         } catch {
             let path = ["output.schema", error.field ?? ""].filter { !$0.isEmpty }
             throw field.error(
-                at: path.joined(separator: "."), error.problem,
-                remedy: ["Nothing was applied.", error.remedy].filter { !$0.isEmpty }
-                    .joined(separator: " "))
+                at: path.joined(separator: "."), error.problem, remedy: error.remedy)
         }
     }
 

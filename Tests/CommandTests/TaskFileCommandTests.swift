@@ -13,11 +13,11 @@ extension `Books and task files` {
             ),
             (
                 "task: t\ngeneralist: {upstream: fronteer, model: gpt-5}",
-                ":2: generalist.upstream: there is no upstream `fronteer`. Nothing was applied. Did you mean `frontier`?"
+                ":2: generalist.upstream: there is no upstream `fronteer`. Did you mean `frontier`? Nothing was applied."
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-6}",
-                ":2: generalist.model: upstream `frontier` lists no model `gpt-6`. Nothing was applied. Did you mean `gpt-5`?"
+                ":2: generalist.model: upstream `frontier` lists no model `gpt-6`. Did you mean `gpt-5`? Nothing was applied."
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-5}\nteacher: {upstream: spar, model: x}",
@@ -25,7 +25,7 @@ extension `Books and task files` {
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-5}\nstudent: {base: smolm}",
-                ":3: student.base: there is no model `smolm`. Nothing was applied."
+                ":3: student.base: there is no model `smolm`. `flywheel models import FOLDER --name NAME` adds one."
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-5}\ngolden: rows",
@@ -37,7 +37,7 @@ extension `Books and task files` {
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-5}\noutput: {schema: {type: objekt}}",
-                ":3: output.schema.type: `objekt` is no type. Nothing was applied. Did you mean `object`?"
+                ":3: output.schema.type: `objekt` is no type. Did you mean `object`? Nothing was applied."
             ),
             (
                 "task: t\ngeneralist: {upstream: frontier, model: gpt-5}\noutput: {schema: {required: a}}",

@@ -23,24 +23,18 @@ struct TaskCheck {
 
     /// Throws the first mistake, with its place.
     mutating func run() async throws {
-        do {
-            try await checkName()
-            try await checkModel(.upstream(task.generalist), at: "generalist")
-            if task.teacher != .upstream(task.generalist) {
-                try await checkModel(task.teacher, at: "teacher")
-            }
-            for judge in task.marking.judges.map(\.judge) where !judge.upstream.isEmpty {
-                try await checkModel(
-                    .upstream(UpstreamModel(upstream: judge.upstream, model: judge.model)),
-                    at: "graders")
-            }
-            try await checkBase()
-            try await checkGolden()
-        } catch var error as InputError {
-            error.remedy = ["Nothing was applied.", error.remedy].filter { !$0.isEmpty }
-                .joined(separator: " ")
-            throw error
+        try await checkName()
+        try await checkModel(.upstream(task.generalist), at: "generalist")
+        if task.teacher != .upstream(task.generalist) {
+            try await checkModel(task.teacher, at: "teacher")
         }
+        for judge in task.marking.judges.map(\.judge) where !judge.upstream.isEmpty {
+            try await checkModel(
+                .upstream(UpstreamModel(upstream: judge.upstream, model: judge.model)),
+                at: "graders")
+        }
+        try await checkBase()
+        try await checkGolden()
         noteSchema()
         if let sentence = task.teacherUnasked { notes.append(sentence) }
     }

@@ -27,15 +27,9 @@ struct TasksCommand: ParsableCommand {
 
         func run(on database: Database) async throws {
             let text = try String(contentsOfFile: file, encoding: .utf8)
-            let documents = try TaskDocument.all(yaml: text, file: file)
-            var notes: [String] = []
-            for document in documents {
-                var check = TaskCheck(document, database)
-                try await check.run()
-                notes += check.notes.map { "\(document.task.name): \($0)" }
-            }
+            let (tasks, notes) = try await checked(text, database)
             var rows: [JSONValue] = []
-            for task in documents.map(\.task) {
+            for task in tasks {
                 let version = try await database.tasks.apply(task, author: NSUserName())
                 rows.append([
                     "task": .string(task.name),
@@ -51,6 +45,25 @@ struct TasksCommand: ParsableCommand {
                 }
             }
             for note in notes { Terminal.note(note) }
+        }
+
+        /// All tasks of `text`, after looking at what each names, with what a turn will need and is not there.
+        private func checked(
+            _ text: String, _ database: Database
+        ) async throws -> (tasks: [TaskSpecification], notes: [String]) {
+            do {
+                var notes: [String] = []
+                let documents = try TaskDocument.all(yaml: text, file: file)
+                for document in documents {
+                    var check = TaskCheck(document, database)
+                    try await check.run()
+                    notes += check.notes.map { "\(document.task.name): \($0)" }
+                }
+                return (documents.map(\.task), notes)
+            } catch var error as InputError {
+                error.remedy += (error.remedy.isEmpty ? "" : " ") + "Nothing was applied."
+                throw error
+            }
         }
     }
 
