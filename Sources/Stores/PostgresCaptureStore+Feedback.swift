@@ -36,8 +36,20 @@ extension PostgresCaptureStore {
             }, uniquingKeysWith: { first, _ in first })
     }
 
-    public func settleFeedback() async throws -> Int {
-        try await pool.value("SELECT flywheel.settle_feedback()")
+    public func settleFeedback() async throws -> Int { try await settleFeedback(atMost: 200) }
+
+    /// As `settleFeedback()`, after looking at so many that wait: those that wait longest come first.
+    public func settleFeedback(atMost count: Int) async throws -> Int {
+        try await pool.value("SELECT flywheel.settle_feedback(\(count, as: "integer"))")
+    }
+
+    /// How many of `ids` have found what they speak of.
+    public func settled(among ids: [UUID]) async throws -> Int {
+        try await pool.value(
+            """
+            SELECT count(*) FROM flywheel.feedback_received
+            WHERE settled_at IS NOT NULL AND id = ANY (\(ids.map(\.text), as: "uuid[]"))
+            """)
     }
 }
 

@@ -68,6 +68,29 @@ import Testing
         }
     }
 
+    @Test func `what waits in vain for its call holds up nothing that is imported after it`()
+        async throws
+    {
+        try await Workplace.lend { place in
+            let now = Int(Date().timeIntervalSince1970)
+            func said(_ names: [String]) throws -> String {
+                try place.write(
+                    names.map {
+                        "{\"inference_id\":\"\($0)\",\"name\":\"accepted\",\"timestamp\":\(now)}"
+                    }
+                    .joined(separator: "\n"), to: "said.jsonl")
+            }
+            let vain = try said((0..<250).map { "nobody-\($0)" })
+            let first = try await place.flywheel("data", "import", vain, "--feedback", "--json")
+            #expect(first.json == ["feedback": 250, "new": 250, "settled": 0], "\(first.error)")
+            let calls = try place.write(`Datasets of captures`.calls(3), to: "calls.jsonl")
+            _ = try await place.flywheel("data", "import", calls, "--captures")
+            let second = try await place.flywheel(
+                "data", "import", try said(["call-0", "call-1"]), "--feedback", "--json")
+            #expect(second.json == ["feedback": 2, "new": 2, "settled": 2], "\(second.error)")
+        }
+    }
+
     @Test func `what is said in a name as less is learned as less, and takes nothing of its share`()
         async throws
     {
