@@ -85,7 +85,19 @@ static const unsigned char m0027[] = {
 #embed "../../migrations/0027_reports.sql"
 };
 static const unsigned char m0028[] = {
-#embed "../../migrations/0028_upkeep.sql"
+#embed "../../migrations/0028_imported_feedback.sql"
+};
+static const unsigned char m0029[] = {
+#embed "../../migrations/0029_source_roles.sql"
+};
+static const unsigned char m0030[] = {
+#embed "../../migrations/0030_book_rules.sql"
+};
+static const unsigned char m0031[] = {
+#embed "../../migrations/0031_unkept_contents.sql"
+};
+static const unsigned char m0032[] = {
+#embed "../../migrations/0032_upkeep.sql"
 };
 
 #define MIGRATION(number, file) {file, number, sizeof number}
@@ -118,7 +130,11 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0025, "0025_costs.sql"),
     MIGRATION(m0026, "0026_cycles.sql"),
     MIGRATION(m0027, "0027_reports.sql"),
-    MIGRATION(m0028, "0028_upkeep.sql"),
+    MIGRATION(m0028, "0028_imported_feedback.sql"),
+    MIGRATION(m0029, "0029_source_roles.sql"),
+    MIGRATION(m0030, "0030_book_rules.sql"),
+    MIGRATION(m0031, "0031_unkept_contents.sql"),
+    MIGRATION(m0032, "0032_upkeep.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

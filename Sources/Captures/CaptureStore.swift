@@ -10,6 +10,8 @@ public protocol CaptureStore: Sendable {
     func add(_ feedback: [Feedback]) async throws -> FeedbackTaken
     /// What those of `ids` said that are there, as digests.
     func digests(ofFeedback ids: [UUID]) async throws -> [UUID: String]
+    /// The tasks of the calls that `feedback` speaks of, by its id, as far as the store has them.
+    func tasks(spokenOfBy feedback: [Feedback]) async throws -> [UUID: String]
     /// Joins feedback that waits for its call with the calls that are there; how much found one.
     func settleFeedback() async throws -> Int
     /// What counts now; nil where that is what `digest` names.

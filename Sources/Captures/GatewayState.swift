@@ -95,8 +95,8 @@ extension GatewayState {
     /// What `name` means: a model of the registry (`flywheel/model` too), `model` of an upstream that
     /// lists it, `upstream/model`, or whatever an upstream without a list makes of it.
     ///
-    /// Where several upstreams list one model, the first by name has it; one that lists a version of a
-    /// model of ours is its server. A name of the registry means the version that is `promoted`, else
+    /// A book has no model twice (of one from before that rule, the first by name has it); an upstream
+    /// that lists a version of a model of ours is its server. A name of the registry means the version that is `promoted`, else
     /// the newest.
     public func resolve(
         _ name: String, promoted: [String: String] = [:]

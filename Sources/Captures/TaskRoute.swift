@@ -22,6 +22,8 @@ public struct TaskRoute: Codable, Sendable, Equatable {
     /// Whether upstreams are asked for answers that obey `schema`.
     public var asksForSchema: Bool
     public var redact: Set<PersonalDatum>
+    /// The least and the greatest value of a `score`; nil where the task says nothing of it.
+    public var scoreRange: [Double]?
     /// Whether the generalist answers where nobody serves the target.
     public var fallsBack: Bool
     public var generalist: Target
@@ -48,6 +50,7 @@ public struct TaskRoute: Codable, Sendable, Equatable {
         case name, version, system, user, schema, redact, generalist, target
         case asksForSchema = "asks_for_schema"
         case fallsBack = "falls_back"
+        case scoreRange = "score_range"
     }
 }
 

@@ -71,6 +71,7 @@ struct FeedbackRoute: Sendable {
                     + "feedback:\(feedback.role.rawValue)` makes one that may.",
                 type: "invalid_request_error", param: "source.role", code: "role_not_allowed")
         }
+        try await checkScores(made, items, state)
         let isNew = try await keep(made)
         let rows = zip(made, isNew).map { feedback, isNew -> JSONValue in
             ["id": .string(feedback.id.text), "object": "feedback", "repeated": .boolean(!isNew)]
@@ -171,6 +172,32 @@ struct FeedbackRoute: Sendable {
         return feedback
     }
 
+    /// How many scores of one request are looked up at most; of others the database keeps what it was said,
+    /// and counts none that is beyond its range.
+    private static let lookupsMax = 200
+
+    /// Refuses a score that its task does not know; of which task a call was, the database says best.
+    private func checkScores(
+        _ feedback: [Feedback], _ items: [FeedbackBody.Item], _ state: GatewayState
+    ) async throws(APIError) {
+        guard state.tasks.contains(where: { $0.scoreRange != nil }) else { return }
+        let scores = feedback.filter { $0.name == .score }
+        guard !scores.isEmpty else { return }
+        let known =
+            keeper.outage == nil && scores.count <= Self.lookupsMax
+            ? (try? await store.tasks(spokenOfBy: scores)) ?? [:] : [:]
+        for (item, feedback) in zip(items, feedback) where feedback.name == .score {
+            guard let name = known[feedback.id] ?? feedback.task,
+                let range = state.task(name)?.scoreRange, range.count == 2,
+                let score = feedback.value?.number, !(range[0]...range[1]).contains(score)
+            else { continue }
+            let place = item.place.map { $0 + ": " } ?? ""
+            throw .invalid(
+                "\(place)value: a score of `\(name)` goes from \(range[0].plain) to \(range[1].plain), and "
+                    + "this is \(score.plain). Nothing was kept.", param: "value")
+        }
+    }
+
     /// What the task asks for; of a task that is not named, what any asks for.
     private func redacted(task: String?, _ state: GatewayState) -> Set<PersonalDatum> {
         if let task = task.flatMap(state.task) { return configuration.redacted.union(task.redact) }
@@ -223,6 +250,13 @@ struct FeedbackRoute: Sendable {
             let digests = try? await store.digests(ofFeedback: unknown)
         else { return }
         for (id, digest) in digests { _ = recent.note(id, digest, isKept: true) }
+    }
+}
+
+extension Double {
+    /// As a person writes it: whole numbers without a point.
+    fileprivate var plain: String {
+        rounded() == self && magnitude < 1e15 ? "\(Int64(self))" : "\(self)"
     }
 }
 

@@ -70,7 +70,13 @@ public struct Gateway: Sendable {
                 services: [.init(service: application(parts, onRunning))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             group.maximumGracefulShutdownDuration = configuration.limits.farewell
-            try await ServiceGroup(configuration: group).run()
+            do {
+                try await ServiceGroup(configuration: group).run()
+            } catch let error as IOError {
+                throw ServiceUnavailable(
+                    host: configuration.host, port: configuration.port, error,
+                    remedy: "Give the gateway another address with FLYWHEEL_GATEWAY or --listen.")
+            }
         }
     }
 

@@ -15,10 +15,36 @@ public struct JSONSchema: Sendable, Equatable {
         "object", "array", "string", "number", "integer", "boolean", "null",
     ]
 
+    /// What the value of `keyword` has to be and `value` is not; nil where it may be so.
+    private static func mistake(in value: JSONValue, of keyword: String) -> String? {
+        let (wanted, isRight): (String, Bool) =
+            switch keyword {
+            case "type": ("a text, or a list of them", value.string != nil || isTexts(value))
+            case "properties": ("an object of schemas", value.object != nil)
+            case "required": ("a list of names", isTexts(value))
+            case "enum": ("a list of values", value.array?.isEmpty == false)
+            case "anyOf": ("a list of schemas", value.array?.isEmpty == false)
+            case "minimum", "maximum": ("a number", value.number != nil)
+            case "minLength", "maxLength", "minItems", "maxItems":
+                ("a count", (value.integer ?? -1) >= 0)
+            default: ("", true)
+            }
+        return isRight ? nil : wanted
+    }
+
+    private static func isTexts(_ value: JSONValue) -> Bool {
+        value.array.map { $0.allSatisfy { $0.string != nil } } ?? false
+    }
+
     /// Throws `InputError` naming the keyword, as a path, that is wrong or not known.
     public init(_ json: JSONValue) throws(InputError) {
         self.json = json
-        rule = try Rule(json, path: "", depth: 0)
+        rule = try Rule(json, path: "", depth: 0, isWholeKnown: true)
+    }
+
+    /// Throws for what is no schema; keywords that are not known here may stand in it.
+    public static func check(_ json: JSONValue) throws(InputError) {
+        _ = try Rule(json, path: "", depth: 0, isWholeKnown: false)
     }
 
     package func admits(_ value: JSONValue) -> Bool { rule.admits(value) }
@@ -33,7 +59,9 @@ public struct JSONSchema: Sendable, Equatable {
 
         static func == (a: Rule, b: Rule) -> Bool { a.json == b.json }
 
-        init(_ json: JSONValue, path: String, depth: Int) throws(InputError) {
+        init(
+            _ json: JSONValue, path: String, depth: Int, isWholeKnown: Bool
+        ) throws(InputError) {
             func error(_ key: String, _ problem: String, _ remedy: String = "") -> InputError {
                 InputError(field: path.isEmpty ? key : "\(path).\(key)", problem, remedy: remedy)
             }
@@ -46,11 +74,16 @@ public struct JSONSchema: Sendable, Equatable {
                 "anyOf", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
             ]
             for key in (json.object ?? [:]).keys.sorted()
-            where !known.contains(key) && !JSONSchema.silent.contains(key) {
+            where isWholeKnown && !known.contains(key) && !JSONSchema.silent.contains(key) {
                 throw error(
                     key, "the keyword `\(key)` is not known",
                     nearest(to: key, among: known).map { "Did you mean `\($0)`?" }
                         ?? "Known are \(known.map { "`\($0)`" }.joined(separator: ", ")).")
+            }
+            for (key, value) in (json.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+                if let wanted = JSONSchema.mistake(in: value, of: key) {
+                    throw error(key, "`\(key)` is \(wanted)")
+                }
             }
             self.json = json
             types =
@@ -62,7 +95,9 @@ public struct JSONSchema: Sendable, Equatable {
                         ?? "")
             }
             func inner(_ value: JSONValue, _ key: String) throws(InputError) -> Rule {
-                try Rule(value, path: path.isEmpty ? key : "\(path).\(key)", depth: depth + 1)
+                try Rule(
+                    value, path: path.isEmpty ? key : "\(path).\(key)", depth: depth + 1,
+                    isWholeKnown: isWholeKnown)
             }
             var properties: [String: Rule] = [:]
             for (key, value) in json["properties"]?.object ?? [:] {

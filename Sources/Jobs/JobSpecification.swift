@@ -208,16 +208,7 @@ public struct SpecificationDocument: Sendable {
 
     /// An error about the value at `field`, a path as `model.base`, where it was written.
     public func error(at field: String, _ problem: String, remedy: String = "") -> InputError {
-        var place = tree.place
-        var value = tree.value
-        for key in field.split(separator: ".") {
-            guard case .object(let members) = value,
-                let member = members.first(where: { $0.key == key })
-            else { break }
-            (place, value) = (member.value.place, member.value.value)
-        }
-        return InputError(
-            file: place.file, line: place.line, field: field, problem, remedy: remedy)
+        SpecificationField(tree: tree, path: "").error(at: field, problem, remedy: remedy)
     }
 }
 

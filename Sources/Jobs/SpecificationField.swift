@@ -2,7 +2,7 @@ package import FlywheelCore
 
 /// A value of a specification with the path that leads to it; reads itself as what is expected, or
 /// throws the sentence that says what was found instead.
-package struct SpecificationField {
+package struct SpecificationField: Sendable {
     let tree: SpecificationTree
     /// `schedule.epochs`, `after[2]`; empty for the whole document.
     package let path: String
@@ -11,6 +11,20 @@ package struct SpecificationField {
         InputError(
             file: tree.place.file, line: tree.place.line, field: path.isEmpty ? nil : path,
             problem, remedy: remedy)
+    }
+
+    /// An error about the value at `field`, a path as `model.base`, where it was written.
+    package func error(at field: String, _ problem: String, remedy: String = "") -> InputError {
+        var place = tree.place
+        var value = tree.value
+        for key in field.split(separator: ".") {
+            guard case .object(let members) = value,
+                let member = members.first(where: { $0.key == key })
+            else { break }
+            (place, value) = (member.value.place, member.value.value)
+        }
+        return InputError(
+            file: place.file, line: place.line, field: field, problem, remedy: remedy)
     }
 
     /// The documents of a YAML text that is not a job's specification.

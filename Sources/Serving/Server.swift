@@ -51,8 +51,7 @@ public struct Server: Sendable {
             try await group.run()
         } catch let error as IOError {
             throw ServiceUnavailable(
-                "\(configuration.host):\(configuration.port) cannot be listened on: "
-                    + "\(error.localizedDescription).",
+                host: configuration.host, port: configuration.port, error,
                 remedy: "Give another --address.")
         }
     }

@@ -35,7 +35,7 @@ public struct CurationBook: Sendable {
         _ selection: Selection, newest: Int? = nil
     ) async throws -> [CapturedExample] {
         var found: [CapturedExample] = []
-        let trust = try await trust(in: selection.task)
+        let beliefs = try await beliefs(in: selection.task)
         let late = try await late(since: selection.heardUntil)
         var before = selection.until.map(Self.leastID) ?? Self.greatestID
         // From the latest on, page by page: a page is a range of the partitions' own order.
@@ -44,7 +44,7 @@ public struct CurationBook: Sendable {
             var page = try await pool.query(
                 examples(selection, before: before, count: count)
             ).map(Self.example)
-            let said = try await reactions(to: page.map(\.id), trust, without: late)
+            let said = try await reactions(to: page.map(\.id), beliefs, without: late)
             for index in page.indices { page[index].reactions = said[page[index].id] ?? [] }
             found += page
             guard page.count == count, let last = page.last else { break }
@@ -95,13 +95,44 @@ public struct CurationBook: Sendable {
         try await pool.value("SELECT flywheel.contents_kept_since(nullif(\(task ?? ""), ''))")
     }
 
-    /// By source: how far it is believed.
-    private func trust(in task: String) async throws -> [String: Double] {
-        let rows = try await pool.query(
-            "SELECT source, trust FROM flywheel.sources WHERE task = \(task)")
-        return Dictionary(
-            try rows.map { (try $0.decode("source"), try $0.decode("trust")) },
-            uniquingKeysWith: { first, _ in first })
+    /// Who spoke, and as what: two sources, as far as trust goes, where one name spoke in two roles.
+    private struct Speaker: Hashable {
+        var source: String?
+        var role: String?
+
+        init(_ row: Row) throws {
+            (source, role) = (try row.text("source"), try row.text("role"))
+        }
+    }
+
+    /// Who is believed how far, and what rows and cards call them.
+    private struct Beliefs {
+        private var trust: [Speaker: Double] = [:]
+        private var roles: [String: Int] = [:]
+
+        init(_ rows: [Row]) throws {
+            for row in rows {
+                let speaker = try Speaker(row)
+                trust[speaker] = try row.decode("trust")
+                roles[speaker.source ?? "", default: 0] += 1
+            }
+        }
+
+        func trust(in speaker: Speaker) -> Double { trust[speaker] ?? 0 }
+
+        /// The source, with its role where it spoke in several: what is said in a name by those who may
+        /// say less takes nothing from that name's share of the weight.
+        func name(of speaker: Speaker) -> String? {
+            guard let source = speaker.source, let role = speaker.role, roles[source] ?? 0 > 1
+            else { return speaker.source }
+            return "\(source) as \(role)"
+        }
+    }
+
+    private func beliefs(in task: String) async throws -> Beliefs {
+        try Beliefs(
+            try await pool.query(
+                "SELECT source, role, trust FROM flywheel.sources WHERE task = \(task)"))
     }
 
     /// What was kept from `moment` on; the id of feedback does not say when, since a key may have made it.
@@ -115,11 +146,11 @@ public struct CurationBook: Sendable {
 
     /// What was said of these captures, by capture, in the order in which it came.
     private func reactions(
-        to captures: [String], _ trust: [String: Double], without late: Set<String>
+        to captures: [String], _ beliefs: Beliefs, without late: Set<String>
     ) async throws -> [String: [Reaction]] {
         let rows = try await pool.query(
             """
-            SELECT capture_id::text, feedback_id::text, name, value::text, correction::text, reward, source
+            SELECT capture_id::text, feedback_id::text, name, value::text, correction::text, reward, source, role
             FROM flywheel.reactions(\(captures, as: "uuid[]"))
             """)
         var said: [String: [Reaction]] = [:]
@@ -127,15 +158,15 @@ public struct CurationBook: Sendable {
             func json(_ column: String) throws -> JSONValue? {
                 try row.text(column).flatMap { try? JSONValue(parsing: $0.utf8) }
             }
-            let source = try row.text("source")
+            let speaker = try Speaker(row)
             if let id = try row.text("feedback_id"), late.contains(id) { continue }
             said[try row.decode("capture_id"), default: []].append(
                 Reaction(
                     try row.decode("name"), id: try row.text("feedback_id"),
                     value: try json("value"),
                     reward: try row.text("reward").flatMap { Double($0) },
-                    correction: try json("correction"), source: source,
-                    trust: source.flatMap { trust[$0] } ?? 0))
+                    correction: try json("correction"), source: beliefs.name(of: speaker),
+                    trust: beliefs.trust(in: speaker)))
         }
         return said
     }

@@ -21,14 +21,35 @@ extension PostgresCaptureStore {
     public func digests(ofFeedback ids: [UUID]) async throws -> [UUID: String] {
         let found: JSONValue = try await pool.value(
             "SELECT flywheel.feedback_digests(\(ids.map(\.text), as: "uuid[]"))")
-        return Dictionary(
-            (found.object ?? [:]).compactMap { id, digest in
-                UUID(uuidString: id).flatMap { id in digest.string.map { (id, $0) } }
+        return Self.byID(found)
+    }
+
+    public func tasks(spokenOfBy feedback: [Feedback]) async throws -> [UUID: String] {
+        let rows = JSONValue.array(feedback.map(\.row))
+        return Self.byID(try await pool.value("SELECT flywheel.tasks_spoken_of(\(rows))"))
+    }
+
+    private static func byID(_ found: JSONValue) -> [UUID: String] {
+        Dictionary(
+            (found.object ?? [:]).compactMap { id, text in
+                UUID(uuidString: id).flatMap { id in text.string.map { (id, $0) } }
             }, uniquingKeysWith: { first, _ in first })
     }
 
-    public func settleFeedback() async throws -> Int {
-        try await pool.value("SELECT flywheel.settle_feedback()")
+    public func settleFeedback() async throws -> Int { try await settleFeedback(atMost: 200) }
+
+    /// As `settleFeedback()`, after looking at so many that wait: those that wait longest come first.
+    public func settleFeedback(atMost count: Int) async throws -> Int {
+        try await pool.value("SELECT flywheel.settle_feedback(\(count, as: "integer"))")
+    }
+
+    /// How many of `ids` have found what they speak of.
+    public func settled(among ids: [UUID]) async throws -> Int {
+        try await pool.value(
+            """
+            SELECT count(*) FROM flywheel.feedback_received
+            WHERE settled_at IS NOT NULL AND id = ANY (\(ids.map(\.text), as: "uuid[]"))
+            """)
     }
 }
 

@@ -6,16 +6,7 @@ import Jobs
 extension TaskSpecification {
     /// The tasks of a YAML file, one a document; throws for the first mistake, with its place.
     public static func all(yaml text: String, file: String?) throws(InputError) -> [Self] {
-        var tasks: [Self] = []
-        for document in try SpecificationField.documents(yaml: text, file: file) {
-            let task = try Self(document)
-            guard !tasks.contains(where: { $0.name == task.name }) else {
-                throw document.error("a second task called `\(task.name)`", remedy: "Keep one.")
-            }
-            tasks.append(task)
-        }
-        guard !tasks.isEmpty else { throw InputError(file: file, "it holds no task") }
-        return tasks
+        try TaskDocument.all(yaml: text, file: file).map(\.task)
     }
 
     /// Reads what `json` wrote.
@@ -26,7 +17,7 @@ extension TaskSpecification {
         if let schema { output?.schema = schema }
     }
 
-    private init(_ document: SpecificationField) throws(InputError) {
+    init(_ document: SpecificationField) throws(InputError) {
         let fields = try document.object(
             "task", "generalist", "teacher", "student", "prompt", "output", "signals", "golden",
             "graders", "slices", "gate", "route", "sources", "cycle", "retention", "redact",

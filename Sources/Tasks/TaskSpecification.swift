@@ -113,6 +113,16 @@ public struct TaskSpecification: Sendable, Equatable {
     /// Taken out of every capture of this task, beside what the gateway takes out anyway.
     public var redacted: Set<PersonalDatum> = []
 
+    /// That a teacher which the file names will not be asked, as a sentence; nil where it will, or none is.
+    public var teacherUnasked: String? {
+        guard teacher != .upstream(generalist), let method = student?.training.method,
+            method != .distill
+        else { return nil }
+        return
+            "teacher: `\(teacher)` is asked nothing, since the student's method is `\(method)`, which "
+            + "learns from what was captured; `student: {method: {type: distill}}` has it answer."
+    }
+
     public init(name: String, generalist: UpstreamModel, teacher: AnyModel? = nil) {
         self.name = name
         self.generalist = generalist

@@ -6,6 +6,7 @@ import Postgres
 import TestSupport
 import Testing
 import Processes
+import Synchronization
 
 /// Whose PostgreSQL `flywheel up` uses.
 enum Server: String, CaseIterable {
@@ -141,6 +142,9 @@ extension Cluster {
         defer { pool.close() }
         let lives =
             (try? await pool.value("SELECT count(*) FROM flywheel.worker", as: Int.self)) ?? 0
+        // The usual address may be somebody else's.
+        let port = try LoopbackPort.free()
+        gateway.withLock { $0 = $0 ?? "127.0.0.1:\(port)" }
         let up = try await start(["up", "--slots", "2"], log: "test-up")
         try await poll(for: "the worker of `flywheel up`") {
             (try? await pool.value("SELECT count(*) FROM flywheel.worker", as: Int.self)) ?? 0

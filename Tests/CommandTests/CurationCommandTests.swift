@@ -328,7 +328,7 @@ private let data = ProcessInfo.processInfo.environment["FLYWHEEL_TEST_DATA"]
             #expect(facts == Self.counted)
             let said = "\(try #require(data))/captured_traffic/feedback_dev.jsonl"
             let feedback = try await place.flywheel(
-                "data", "import", said, "--feedback", "--as-of-now", "--json")
+                "data", "import", said, "--feedback", "--json")
             #expect(
                 feedback.json == ["feedback": 340, "new": 340, "settled": 340], "\(feedback.error)")
 

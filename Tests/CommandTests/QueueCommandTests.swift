@@ -24,6 +24,10 @@ struct Workplace {
     }
 
     func flywheel(_ arguments: String..., input: String = "") async throws -> Command {
+        try await flywheel(arguments, input: input)
+    }
+
+    func flywheel(_ arguments: [String], input: String = "") async throws -> Command {
         try await Command.flywheel(arguments, in: variables, input: input)
     }
 

@@ -60,10 +60,6 @@ import Testing
             #expect(price.hasPrefix("error: teacher: frontier/big-1 has no price"), "\(price)")
             try await Self.apply(
                 "upstreams: {frontier: {url: \"http://127.0.0.1:1/v1\"}}", in: place)
-            let upstream = try await refusal(
-                of: Self.task(whole, generalist: "{upstream: fronteer, model: big-1}"))
-            #expect(upstream.contains("there is no upstream `fronteer`"), "\(upstream)")
-            #expect(upstream.contains("Did you mean `frontier`?"))
             let none = try await place.flywheel("jobs", "list", "--json")
             #expect(none.json == [])
         }
@@ -116,6 +112,16 @@ import Testing
                 jobs.json?.array?.map { $0["name"] } == [
                     "capital", "capital-labels", "capital-student", "capital-exam",
                 ])
+
+            let taught =
+                text.replacing("{type: distill}", with: "{type: sft}")
+                + "teacher: {upstream: frontier, model: big-2}\n"
+            _ = try await place.flywheel(
+                "tasks", "apply", try place.write(taught, to: "taught.yaml"))
+            let untaught = try await place.flywheel("tasks", "plan", "capital")
+            #expect(
+                untaught.error.contains("teacher: `frontier/big-2` is asked nothing"),
+                "\(untaught.error)")
         }
     }
 

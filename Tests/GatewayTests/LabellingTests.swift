@@ -205,6 +205,10 @@ struct LabellingWithAnUpstream {
                 #expect(
                     stopped.hasPrefix("80 of 100 prompts were not asked, because the budget"),
                     "\(job)")
+                for command in ["show", "watch"] {
+                    let told = try yard.command("jobs", command, "\(id)")
+                    #expect(told.contains("stopped early: 80 of 100 prompts were not"), "\(told)")
+                }
                 #expect(upstream.asked.count == 20)
                 #expect(try yard.rows(of: "labels").count == 20)
             }

@@ -129,6 +129,33 @@ import Testing
         }
     }
 
+    @Test func `whoever names an expert as a user neither demotes them nor takes back their word`()
+        async throws
+    {
+        try await Self.lend { desk in
+            let calls = [try await desk.call("a"), try await desk.call("a")]
+            for call in calls { try await desk.say(.correction, "b", of: call, by: "eve", .expert) }
+            // Later, by somebody who may only speak as a user, and names her.
+            try await desk.say(.accepted, of: calls[0], by: "eve", .user)
+            func trusted(_ role: String) async throws -> Double? {
+                try await desk.number(
+                    "SELECT trust FROM flywheel.sources WHERE source = 'eve' AND role = \(role)")
+            }
+            #expect(try await trusted("expert") == 0.9)
+            #expect(abs((try await trusted("user") ?? 0) - 2 / 3.0) < 1e-12)
+            let claims = try await desk.pool.values(
+                "SELECT role FROM flywheel.claim WHERE source = 'eve'", as: String.self)
+            #expect(claims == ["expert", "expert"])
+            let believed = try await desk.pool.values(
+                "SELECT trust FROM flywheel.feedback_received ORDER BY at", as: Double.self)
+            #expect(believed[0] == 0.9 && believed[1] == 0.9 && believed[2] < 0.7)
+            // Against a golden label counts what was said in the highest role.
+            try await desk.pool.execute(
+                "SELECT flywheel.add_golden_label(\(calls[0]), 'b', 'test')")
+            #expect(try await trusted("expert") == 19 / 21.0)
+        }
+    }
+
     @Test(arguments: [
         // As scipy.stats.beta.ppf says.
         (0.025, 18, 2, 0.73971935), (0.975, 18, 2, 0.98698784), (0.025, 500.3, 120.7, 0.77362711),
@@ -176,8 +203,9 @@ import Testing
             }
             try await desk.say(.score, of: call, value: 2)
             #expect(try await reward(.score) == 0.25)
+            // Beyond its range it says nothing.
             try await desk.say(.score, of: call, value: 9)
-            #expect(try await reward(.score) == 1)
+            #expect(try await reward(.score) == nil)
             // Three letters of seven (Levenshtein's own example).
             try await desk.say(.modified, "sitting", of: call)
             #expect(abs((try await reward(.modified) ?? 0) - 4 / 7.0) < 1e-12)

@@ -15,7 +15,7 @@ struct FeedbackImporter {
     struct Imported: Encodable {
         var feedback: Int
         var new: Int
-        /// Of the new, what has found its call.
+        /// What has found its call now, and had not before.
         var settled: Int
     }
 
@@ -43,16 +43,17 @@ struct FeedbackImporter {
                 file: files.first, "there is no feedback",
                 remedy: "Nothing was imported. Write one JSON object per line.")
         }
+        let ids = read.map(\.id)
+        let before = try await store.settled(among: ids)
         var imported = Imported(feedback: read.count, new: 0, settled: 0)
         for start in stride(from: 0, to: read.count, by: 500) {
             imported.new += try await store.add(
                 Array(read[start..<min(start + 500, read.count)])
             ).added
         }
-        while true {
-            let settled = try await store.settleFeedback()
-            imported.settled += settled
-            if settled == 0 { return imported }
-        }
+        // All that waits, since what waits in vain comes first.
+        while try await store.settleFeedback(atMost: 100_000) > 0 {}
+        imported.settled = try await store.settled(among: ids) - before
+        return imported
     }
 }

@@ -49,7 +49,7 @@ struct GatewayCommand: AsyncParsableCommand {
             configuration: try gatewayConfiguration(environment),
             store: PostgresCaptureStore(environment.gatewayPool()),
             logger: environment.logger("flywheel.gateway"))
-        try await gateway.run { port in Terminal.note("The gateway listens on port \(port).") }
+        try await gateway.run { port in Terminal.note("\(GatewayNews.listens)\(port).") }
     }
 
     private func gatewayConfiguration(_ environment: Environment) throws -> GatewayConfiguration {

@@ -14,21 +14,24 @@ struct UpstreamsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take up the upstreams and prices of a YAML file.",
             discussion: """
-                What the file does not name stays as it is; a name whose value is null is taken out. \
+                What the file does not name stays as it is; a name whose value is null is taken out, \
+                unless a task is answered by it. No model may be listed twice, or be called as a task. \
                 Every version is kept, with its author and time.
                 """)
         @Argument(help: AppliedFile.help, completion: .file(extensions: ["yaml"])) var file: String
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
-            let changed = try await AppliedFile(file).apply { text, file in
-                try await database.book.apply(
-                    try UpstreamBook(yaml: text, file: file), author: NSUserName())
+            let (changed, gone) = try await AppliedFile(file).apply { text, file in
+                let book = try UpstreamBook(yaml: text, file: file)
+                let changed = try await database.book.apply(book, author: NSUserName())
+                return (changed, changed.filter { book.upstreams[$0] == .some(nil) })
             }
             output.print(["changed": .array(changed.map { .string($0) })]) {
-                Swift.print(
-                    changed.isEmpty
-                        ? "Nothing changed." : "Changed: \(changed.joined(separator: ", ")).")
+                let kept = changed.filter { !gone.contains($0) }
+                if changed.isEmpty { Swift.print("Nothing changed.") }
+                if !kept.isEmpty { Swift.print("Changed: \(kept.joined(separator: ", ")).") }
+                if !gone.isEmpty { Swift.print("Taken out: \(gone.joined(separator: ", ")).") }
             }
         }
     }

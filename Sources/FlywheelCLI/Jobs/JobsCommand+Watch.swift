@@ -120,11 +120,9 @@ struct JobWatcher {
                 "job \(job) \(state)" + (row.cell("error").isEmpty ? "" : ": \(row.cell("error"))"))
             if state != .succeeded { throw ExitStatus.failed }
             // An examination that ends well may have found that the model is not good enough.
-            if tellsResult,
-                let sentence = try await database.views.job(job)?["result"]?["sentence"]?.string
-            {
-                print(sentence)
-            }
+            let result = try await database.views.job(job)?["result"]
+            if tellsResult, let sentence = result?["sentence"]?.string { print(sentence) }
+            if let sentence = result?.stoppedEarly { print(sentence) }
             return
         }
         throw InputError("there is no job \(job)", remedy: "See `flywheel jobs list`.")
@@ -165,4 +163,9 @@ extension Database {
         else { throw InputError("there is no job \(job)", remedy: "See `flywheel jobs list`.") }
         return state
     }
+}
+
+extension JSONValue {
+    /// Of a job's result: that it ended before its work did, and why, though what it made stands.
+    var stoppedEarly: String? { self["stopped"]?.string.map { "stopped early: \($0)" } }
 }

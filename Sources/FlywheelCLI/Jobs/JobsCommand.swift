@@ -83,6 +83,7 @@ extension JobsCommand {
                 ("ranks", row.cell("ranks")), ("priority", row.cell("priority")),
                 ("tenant", row.cell("tenant")), ("created", row.cell("created_at")),
                 ("ran for", row.span(from: "started_at", to: "finished_at")),
+                ("note", row["result"]?.stoppedEarly ?? ""),
                 // The result of an exam is shown as tables below.
                 ("result", row.cell("kind") == "evaluate" ? "" : row.cell("result")),
                 ("spec", row.cell("spec_digest")),

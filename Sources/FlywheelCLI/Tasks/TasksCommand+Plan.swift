@@ -26,6 +26,7 @@ extension TasksCommand {
                 "student": .string(turn.studentName),
             ]
             output.print(plan.json.merging(names)) { show(plan, of: turn) }
+            if let sentence = entry.specification.teacherUnasked { Terminal.note(sentence) }
         }
 
         private func show(_ plan: TurnPlan, of turn: TaskTurn) {

@@ -19,21 +19,24 @@ struct TasksCommand: ParsableCommand {
             discussion: """
                 Every version is kept, with its author and time; gateways know the newest within \
                 seconds. A new task is answered by its generalist. Tasks that the file does not name \
-                stay as they are.
+                stay as they are. All of the file is checked before any of it counts; what a turn will \
+                need and may still come, as a golden set, is said.
                 """)
         @Argument(help: AppliedFile.help, completion: .file(extensions: ["yaml"])) var file: String
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
             var rows: [JSONValue] = []
-            try await AppliedFile(file).apply { text, file in
-                for task in try TaskSpecification.all(yaml: text, file: file) {
+            let notes = try await AppliedFile(file).apply { text, file in
+                let (tasks, notes) = try await checked(text, file, database)
+                for task in tasks {
                     let version = try await database.tasks.apply(task, author: NSUserName())
                     rows.append([
                         "task": .string(task.name),
                         "version": version.map { .integer(Int64($0)) } ?? .null,
                     ])
                 }
+                return notes
             }
             output.print(.array(rows)) {
                 for row in rows {
@@ -43,6 +46,21 @@ struct TasksCommand: ParsableCommand {
                             : "\(row.cell("task")): version \(row.cell("version")).")
                 }
             }
+            for note in notes { Terminal.note(note) }
+        }
+
+        /// All tasks of `text`, after looking at what each names, with what a turn will need and is not there.
+        private func checked(
+            _ text: String, _ file: String, _ database: Database
+        ) async throws -> (tasks: [TaskSpecification], notes: [String]) {
+            var notes: [String] = []
+            let documents = try TaskDocument.all(yaml: text, file: file)
+            for document in documents {
+                var check = TaskCheck(document, database)
+                try await check.run()
+                notes += check.notes.map { "\(document.task.name): \($0)" }
+            }
+            return (documents.map(\.task), notes)
         }
     }
 

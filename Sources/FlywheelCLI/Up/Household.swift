@@ -31,7 +31,8 @@ struct Household: Sendable {
 
     /// Starts everything, lends it to `body`, and stops everything.
     ///
-    /// Throws before anything is started where a worker could not work.
+    /// Throws before anything is started where a worker could not work; `body` begins when the gateway
+    /// listens, and where that cannot, everything is stopped and its sentence thrown.
     func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
         if workers > 0 { _ = try WorkerCommand.programs() }
         let lock = try environment.lockHome("up", for: "`flywheel up`")
@@ -88,6 +89,7 @@ struct Household: Sendable {
         let applied = try await Migrator(pool).migrate()
         pool.close()
         if !applied.isEmpty { log.info("migrated", metadata: ["count": "\(applied.count)"]) }
+        let news = GatewayNews(log: logFile("gateway"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await keep("coordinator", ["coordinator"]) }
             group.addTask { await keep("gateway", ["gateway"]) }
@@ -97,7 +99,10 @@ struct Household: Sendable {
                 let slots = slots.map { ["--slots", "\($0)"] } ?? []
                 group.addTask { await keep("worker", ["worker", "--node", node] + slots) }
             }
-            group.addTask { try await body() }
+            group.addTask {
+                try await news.listening()
+                try await body()
+            }
             // Services end only when cancelled, so what ends first is the body.
             defer { group.cancelAll() }
             try await group.next()
