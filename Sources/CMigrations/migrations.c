@@ -99,6 +99,9 @@ static const unsigned char m0031[] = {
 static const unsigned char m0032[] = {
 #embed "../../migrations/0032_upkeep.sql"
 };
+static const unsigned char m0033[] = {
+#embed "../../migrations/0033_gangs.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -135,6 +138,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0030, "0030_book_rules.sql"),
     MIGRATION(m0031, "0031_unkept_contents.sql"),
     MIGRATION(m0032, "0032_upkeep.sql"),
+    MIGRATION(m0033, "0033_gangs.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

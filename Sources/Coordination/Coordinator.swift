@@ -12,7 +12,6 @@ public struct Coordinator: Sendable {
         public var id = UUID()
         /// How many waiting gangs a pass looks at.
         public var queueMax = 1000
-        public var nodesPerGangMax = 1
         public var tick: Duration = .milliseconds(500)
 
         public init() {}
@@ -62,7 +61,7 @@ public struct Coordinator: Sendable {
                 case .pass(let term, let mayReap):
                     let pass = SchedulingPass(
                         store: store,
-                        planner: .init(nodesPerGangMax: configuration.nodesPerGangMax),
+                        planner: GangPlanner(),
                         queueMax: configuration.queueMax, term: term, log: log)
                     try await pass.run(mayReap: mayReap)
                     keeper.passed(at: clock.now)

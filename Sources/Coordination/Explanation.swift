@@ -8,22 +8,29 @@ struct Explanation {
     /// Those of them with the job's labels and numeric profile.
     var fitting: [SchedulingSnapshot.Node]
     var reserved: [String: JobID]
-    var nodesPerGangMax: Int
 
     var sentence: String {
         if nodes.isEmpty { return "no worker is up" }
         if fitting.isEmpty { return unsuited }
         let need = "needs \(slots(job.ranksMin * job.slotsPerRank))\(shape)"
-        let capacities = fitting.map { $0.slots / job.slotsPerRank }.sorted(by: >)
-        if capacities.prefix(nodesPerGangMax).reduce(0, +) < job.ranksMin {
-            let largest = fitting.max { ($0.slots, $1.name) < ($1.slots, $0.name) }
-            let most = largest.map { "the largest node that suits, \($0.name), has \($0.slots)" }
-            return "\(need); \(most ?? "no node has them")"
+        let groups = GangPlanner.neighbours(fitting)
+        let largest = groups.max { ranks($0) < ranks($1) } ?? []
+        if ranks(largest) < job.ranksMin {
+            let names = largest.map(\.name).joined(separator: ", ")
+            let count = largest.reduce(0) { $0 + $1.slots }
+            return largest.count == 1
+                ? "\(need); the largest node that suits, \(names), has \(count)"
+                : "\(need); the most that suit, nodes \(names), have \(count)"
         }
         let freest = fitting.sorted { ($1.freeSlots, $0.name) < ($0.freeSlots, $1.name) }
         let shown = freest.prefix(3).map(state)
         let rest = freest.count > 3 ? ", fewer on \(freest.count - 3) more" : ""
         return "\(need); \(shown.joined(separator: ", "))\(rest)"
+    }
+
+    /// As many as nodes would hold if nothing else ran there.
+    private func ranks(_ nodes: [SchedulingSnapshot.Node]) -> Int {
+        nodes.reduce(0) { $0 + $1.slots / job.slotsPerRank }
     }
 
     private var unsuited: String {
@@ -41,7 +48,8 @@ struct Explanation {
 
     private var shape: String {
         var words: [String] = []
-        if nodesPerGangMax == 1 { words.append(" on one node") }
+        let isAlone = GangPlanner.neighbours(fitting).allSatisfy { $0.count == 1 }
+        words.append(isAlone ? " on one node" : " on one network")
         if job.slotsPerRank > 1 { words.append(" (\(job.ranksMin) ranks of \(job.slotsPerRank))") }
         return words.joined()
     }

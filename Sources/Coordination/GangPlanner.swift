@@ -4,15 +4,10 @@ public import Jobs
 ///
 /// Jobs are taken in queue order; each gets as many ranks as fit, from its maximum down to its
 /// minimum, on the fewest nodes, and among those on the ones with the most free slots. A gang's
-/// nodes share one numeric profile. The first gang that does not fit keeps the nodes where it will:
+/// nodes share one numeric profile and one network. The first gang that does not fit keeps the nodes where it will:
 /// nothing behind it may start there, so that small jobs cannot starve a large one.
 public struct GangPlanner: Sendable {
-    /// How many nodes one gang may span.
-    public var nodesPerGangMax: Int
-
-    public init(nodesPerGangMax: Int = 1) {
-        self.nodesPerGangMax = nodesPerGangMax
-    }
+    public init() {}
 
     public enum Decision: Equatable, Sendable {
         case admit(JobID, [GangMember])
@@ -45,8 +40,7 @@ public struct GangPlanner: Sendable {
                 let keeps = reserved.isEmpty ? reservation(for: job, on: fitting) : []
                 for node in keeps { reserved[node] = job.job }
                 let reason = Explanation(
-                    job: job, nodes: nodes, fitting: fitting, reserved: reserved,
-                    nodesPerGangMax: nodesPerGangMax
+                    job: job, nodes: nodes, fitting: fitting, reserved: reserved
                 ).sentence
                 decisions.append(.wait(job.job, reason: reason, reserving: keeps))
             }
@@ -59,14 +53,23 @@ public struct GangPlanner: Sendable {
             && (job.numericProfile ?? node.numericProfile) == node.numericProfile
     }
 
+    /// Nodes that one gang may span, in an order of their own; one without a network has no neighbours.
+    static func neighbours(_ nodes: [SchedulingSnapshot.Node]) -> [[SchedulingSnapshot.Node]] {
+        let groups = Dictionary(grouping: nodes) { node in
+            let network = node.labels[GangMember.networkLabel].map { "in \($0)" }
+            return [node.numericProfile, network ?? "at \(node.name)"]
+        }
+        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+    }
+
     /// The members of the best gang that free slots allow now; nil if the smallest does not fit.
     private func placement(
         of job: SchedulingSnapshot.Waiting, on nodes: [SchedulingSnapshot.Node]
     ) -> [GangMember]? {
-        let groups = Dictionary(grouping: nodes, by: \.numericProfile).sorted { $0.key < $1.key }
+        let groups = Self.neighbours(nodes)
         var best: (members: [GangMember], free: Int)?
-        for (_, group) in groups {
-            guard let members = placement(of: job, inOneProfile: group) else { continue }
+        for group in groups {
+            guard let members = placement(of: job, onNeighbours: group) else { continue }
             let names = Set(members.map(\.node))
             let free = group.filter { names.contains($0.name) }.reduce(0) { $0 + $1.freeSlots }
             if let standing = best,
@@ -81,7 +84,7 @@ public struct GangPlanner: Sendable {
     }
 
     private func placement(
-        of job: SchedulingSnapshot.Waiting, inOneProfile nodes: [SchedulingSnapshot.Node]
+        of job: SchedulingSnapshot.Waiting, onNeighbours nodes: [SchedulingSnapshot.Node]
     ) -> [GangMember]? {
         // Largest first takes the fewest nodes.
         let candidates =
@@ -92,7 +95,6 @@ public struct GangPlanner: Sendable {
                 ($1.capacity, $1.node.freeSlots, $0.node.name)
                     < ($0.capacity, $0.node.freeSlots, $1.node.name)
             }
-            .prefix(nodesPerGangMax)
         let count = min(job.ranksMax, candidates.reduce(0) { $0 + $1.capacity })
         guard count >= job.ranksMin else { return nil }
         var members: [GangMember] = []
@@ -119,8 +121,8 @@ public struct GangPlanner: Sendable {
     private func reservation(
         for job: SchedulingSnapshot.Waiting, on nodes: [SchedulingSnapshot.Node]
     ) -> [String] {
-        let groups = Dictionary(grouping: nodes, by: \.numericProfile).sorted { $0.key < $1.key }
-        let choices = groups.compactMap { _, group -> [SchedulingSnapshot.Node]? in
+        let groups = Self.neighbours(nodes)
+        let choices = groups.compactMap { group -> [SchedulingSnapshot.Node]? in
             let kept = group.filter { $0.reservedFor == job.job }
             return enough(kept, for: job) ?? enough(group, for: job)
         }
@@ -140,7 +142,7 @@ public struct GangPlanner: Sendable {
         let byFreedom = nodes.sorted { ($1.freeSlots, $0.name) < ($0.freeSlots, $1.name) }
         if let one = byFreedom.first(where: { capacity($0) >= job.ranksMin }) { return [one] }
         var chosen: [SchedulingSnapshot.Node] = []
-        for node in byFreedom.sorted(by: { capacity($0) > capacity($1) }).prefix(nodesPerGangMax) {
+        for node in byFreedom.sorted(by: { capacity($0) > capacity($1) }) {
             if chosen.reduce(0, { $0 + capacity($1) }) >= job.ranksMin { break }
             chosen.append(node)
         }

@@ -173,7 +173,8 @@ struct TrainJob {
             [model] + helpers, plan: data.plan, validation: data.validation,
             settings: TrainerSettings(specification),
             checkpoints: CheckpointFolder(
-                gang.plan.jobFolder, fence: gang.plan.lease.fence.rawValue, identity: identity),
+                gang.plan.checkpointFolder, fence: gang.plan.lease.fence.rawValue,
+                identity: identity),
             world: gang.world,
             request: { [gang] in
                 gang.request.map { $0 == .leave ? .leave : .cancel }

@@ -29,8 +29,16 @@ public protocol JobStore: Sendable {
     func report(_ report: ServerReport, under fence: Fence) async throws
 
     // Holders of a lease.
-    /// True: every member is ready and this worker leads, so it launches the ranks.
+    /// Takes up this worker's part of a gang; whether it leads.
     func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool
+    /// All that this worker's part needs is on its disk.
+    func memberPrepared(_ lease: Lease, worker: UUID) async throws
+    /// The parts of the gang, in order of their ranks.
+    func parts(of lease: Lease) async throws -> [GangPart]
+    /// Says what the node of the part that begins with `firstRank` is to start.
+    func launch(_ launch: DaemonLaunch, partAt firstRank: Int, of lease: Lease) async throws
+    /// Asks the whole gang to leave at a checkpoint, since one of its nodes has to.
+    func askToLeave(_ lease: Lease) async throws
     func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws
     func record(_ steps: [StepRecord], for lease: Lease) async throws
     func record(phase: String, done: Int, total: Int, for lease: Lease) async throws

@@ -10,8 +10,10 @@ public struct RankPlan: Codable, Sendable, Equatable {
     public var specification: JSONValue
     /// Threads a rank may use: its slots.
     public var threads: Int
-    /// Shared by all attempts of the job on this node; holds checkpoints and caches.
+    /// Shared by all attempts of the job on this node; holds caches.
     public var jobFolder: String
+    /// Shared by all attempts of the job, wherever they run; holds checkpoints.
+    public var checkpointFolder: String
     /// This attempt's own folder; what the rank leaves here is taken up or thrown away with it.
     public var attemptFolder: String
     /// Files and folders by role: `data`, `validation`, `golden`, `prompts`, `curated` are JSONL files;
@@ -28,13 +30,15 @@ public struct RankPlan: Codable, Sendable, Equatable {
 
     public init(
         lease: Lease, specification: JSONValue, threads: Int, jobFolder: String,
-        attemptFolder: String, inputs: [String: String], titles: [String: String] = [:],
+        checkpointFolder: String? = nil, attemptFolder: String, inputs: [String: String],
+        titles: [String: String] = [:],
         checkpoint: CheckpointRecord?, socket: String
     ) {
         self.lease = lease
         self.specification = specification
         self.threads = threads
         self.jobFolder = jobFolder
+        self.checkpointFolder = checkpointFolder ?? jobFolder
         self.attemptFolder = attemptFolder
         self.inputs = inputs
         self.titles = titles

@@ -37,6 +37,9 @@ public struct SchedulingSnapshot: Sendable, Codable, Equatable {
 ///
 /// The first member leads.
 public struct GangMember: Sendable, Codable, Equatable {
+    /// The label of nodes by which their ranks reach each other; those without stay alone.
+    public static let networkLabel = "network"
+
     public var node: String
     public var incarnation: UUID
     public var firstRank: Int

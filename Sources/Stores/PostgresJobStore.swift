@@ -81,6 +81,33 @@ extension PostgresJobStore {
             lease, "SELECT flywheel.member_ready(\(lease.job), \(lease.fence), \(worker))")
     }
 
+    public func memberPrepared(_ lease: Lease, worker: UUID) async throws {
+        try await write(
+            lease, "SELECT flywheel.member_prepared(\(lease.job), \(lease.fence), \(worker))")
+    }
+
+    public func parts(of lease: Lease) async throws -> [GangPart] {
+        let parts: [GangPart]? = try await decode(
+            "SELECT flywheel.gang_parts(\(lease.job), \(lease.fence))")
+        guard let parts else { throw LeaseLoss.fenced(lease) }
+        return parts
+    }
+
+    public func launch(
+        _ launch: DaemonLaunch, partAt firstRank: Int, of lease: Lease
+    ) async throws {
+        try await write(
+            lease,
+            """
+            SELECT flywheel.launch_part(
+                \(lease.job), \(lease.fence), \(firstRank), \(try json(launch)))
+            """)
+    }
+
+    public func askToLeave(_ lease: Lease) async throws {
+        try await write(lease, "SELECT flywheel.ask_to_leave(\(lease.job), \(lease.fence))")
+    }
+
     public func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws {
         // None: what is done depends on no processor, and any may go on with it.
         try await write(

@@ -15,14 +15,15 @@ final class AttemptRecorder: Sendable {
     private let wakeup = Wakeup()
     private let store: any JobStore
     private let patience: Patience
-    private let jobFolder: String
+    /// Of the job's checkpoints.
+    private let folder: String
 
     init(
-        store: any JobStore, patience: Patience, jobFolder: String, checkpoint: CheckpointRecord?
+        store: any JobStore, patience: Patience, folder: String, checkpoint: CheckpointRecord?
     ) {
         self.store = store
         self.patience = patience
-        self.jobFolder = jobFolder
+        self.folder = folder
         var state = State()
         state.committed = checkpoint.map { [$0.path] } ?? []
         self.state = Mutex(state)
@@ -88,8 +89,8 @@ final class AttemptRecorder: Sendable {
             defer { state.committed = [checkpoint.path] }
             return state.committed.filter { $0 != checkpoint.path }
         }
-        // Only ever below the job's own folder, whatever a rank or a row says.
-        for path in old where path.hasPrefix(jobFolder + "/") && !path.contains("/../") {
+        // Only ever in the job's own folder, whatever a rank or a row says.
+        for path in old where path.hasPrefix(folder + "/") && !path.contains("/../") {
             try? FileManager.default.removeItem(atPath: path)
         }
     }

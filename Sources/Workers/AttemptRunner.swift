@@ -28,8 +28,9 @@ struct AttemptRunner: Sendable {
         log.info("attempt begins", metadata: ["ranks": "\(assignment.ranks)"])
         do {
             let state = try await attempt()
-            log.info("attempt ended", metadata: ["state": "\(state.rawValue)"])
-            if state.isTerminal { folders.removeJob(lease.job) }
+            log.info(
+                "attempt ended", metadata: ["state": "\(state?.rawValue ?? "another's to say")"])
+            if state?.isTerminal == true { folders.removeJob(lease.job) }
         } catch {
             // Whoever took the lease goes on from the last checkpoint.
             log.notice("attempt discarded", metadata: ["reason": "\(error)"])
@@ -39,17 +40,18 @@ struct AttemptRunner: Sendable {
         folders.removeAttempt(lease)
     }
 
-    private func attempt() async throws -> JobState {
+    /// The state that the job came to; nil for a part of a gang that another node leads.
+    private func attempt() async throws -> JobState? {
         do {
             // Ready means that this worker has taken it up: it may now take its time over inputs.
             let leads = try await patience.callAgain("ready") {
                 try await store.memberReady(lease, worker: trust.worker)
             }
-            guard leads else {
-                return try await end(
-                    .failed(.failure, reason: "this worker cannot run a gang of several nodes"))
-            }
             guard let plan = try await prepare() else { return try await end(.left) }
+            guard leads else {
+                try await member.run(as: trust.worker)
+                return nil
+            }
             return try await end(try await work(plan))
         } catch let error as LeaseLoss {
             throw error
@@ -92,13 +94,24 @@ struct AttemptRunner: Sendable {
         let plan = RankPlan(
             lease: lease, specification: assignment.specification,
             threads: assignment.slotsPerRank, jobFolder: folder,
+            checkpointFolder: folders.checkpoints(lease.job),
             attemptFolder: folders.attempt(lease), inputs: inputs.paths,
             titles: inputs.titles,
-            checkpoint: assignment.checkpoint, socket: folders.socket(lease))
+            checkpoint: checkpoint, socket: folders.socket(lease))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try encoder.encode(plan).write(to: URL(fileURLWithPath: planPath), options: .atomic)
         return plan
+    }
+
+    /// The newest checkpoint, as this node sees it: a folder that nodes share may be mounted elsewhere on
+    /// the one that wrote it.
+    private var checkpoint: CheckpointRecord? {
+        guard var checkpoint = assignment.checkpoint else { return nil }
+        let name = URL(fileURLWithPath: checkpoint.path).lastPathComponent
+        let here = "\(folders.checkpoints(lease.job))/\(name)"
+        if FileManager.default.fileExists(atPath: here) { checkpoint.path = here }
+        return checkpoint
     }
 
     /// What earlier attempts recorded of the job's prompts, in a file.
@@ -128,11 +141,44 @@ struct AttemptRunner: Sendable {
         return ending
     }
 
+    /// Whether ranks of other nodes belong to the gang.
+    private var isSpread: Bool { assignment.rankCount < assignment.ranks }
+
+    private var member: MemberRun {
+        MemberRun(
+            lease: lease, store: store, patience: patience, inbox: inbox,
+            firstRank: assignment.firstRank, network: configuration.network ?? "",
+            environment: rankLaunch(nil).environment(from: ProcessInfo.processInfo.environment),
+            folder: folders.attempt(lease), shutdownPatience: configuration.shutdownPatience,
+            start: { try await start($0) }, log: log)
+    }
+
+    private var assembly: GangAssembly {
+        GangAssembly(
+            lease: lease, store: store, patience: patience, inbox: inbox,
+            folder: folders.temporary(lease), log: log)
+    }
+
     private func supervise(
         _ plan: RankPlan, _ stage: AttemptStage
     ) async throws -> AttemptMonitor.Ending {
+        guard stage == .ranks, isSpread else { return try await supervise(plan, stage, nil) }
+        guard let parts = try await assembly.parts() else { return .left }
+        let span = GangSpan(
+            parts: parts, network: MPINetwork(configuration.network ?? ""),
+            agent: try assembly.agent())
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await assembly.handOn(span) }
+            defer { group.cancelAll() }
+            return try await supervise(plan, stage, span)
+        }
+    }
+
+    private func supervise(
+        _ plan: RankPlan, _ stage: AttemptStage, _ span: GangSpan?
+    ) async throws -> AttemptMonitor.Ending {
         let recorder = AttemptRecorder(
-            store: store, patience: patience, jobFolder: plan.jobFolder,
+            store: store, patience: patience, folder: plan.checkpointFolder,
             checkpoint: plan.checkpoint)
         let channel = try RankChannel(path: plan.socket, isFull: { recorder.isFull }) { line in
             switch line {
@@ -143,7 +189,7 @@ struct AttemptRunner: Sendable {
         }
         let child: ChildProcess
         do {
-            child = try await launch(stage)
+            child = try await start(try await command(of: stage, span))
         } catch {
             await channel.close()
             throw error
@@ -154,8 +200,8 @@ struct AttemptRunner: Sendable {
         return try await supervision.run()
     }
 
-    private func launch(_ stage: AttemptStage) async throws -> ChildProcess {
-        let command = try await command(of: stage)
+    /// Starts a command as one of the attempt's processes.
+    private func start(_ command: ChildProcess.Command) async throws -> ChildProcess {
         try trust.check(lease)
         let child = try await ChildProcess.start(command)
         guard trust.guardProcesses(processes, of: lease.fence) else {
@@ -166,15 +212,21 @@ struct AttemptRunner: Sendable {
         return child
     }
 
-    private func command(of stage: AttemptStage) async throws -> ChildProcess.Command {
+    private func rankLaunch(_ span: GangSpan?) -> RankLaunch {
+        RankLaunch(
+            launcher: configuration.launcher, program: configuration.rankProgram,
+            ranks: assignment.ranks, plan: planPath, temporary: folders.temporary(lease),
+            sharedMemory: folders.sharedMemory(lease), mark: mark.value,
+            extra: configuration.rankEnvironment, span: span, isSpread: isSpread)
+    }
+
+    private func command(
+        of stage: AttemptStage, _ span: GangSpan?
+    ) async throws -> ChildProcess.Command {
         let own = ProcessInfo.processInfo.environment
         switch stage {
         case .ranks:
-            let launch = RankLaunch(
-                launcher: configuration.launcher, program: configuration.rankProgram,
-                ranks: assignment.rankCount, plan: planPath, temporary: folders.temporary(lease),
-                sharedMemory: folders.sharedMemory(lease), mark: mark.value,
-                extra: configuration.rankEnvironment)
+            let launch = rankLaunch(span)
             return command(stage, launch.arguments, launch.environment(from: own))
         case .labelling:
             let launch = try await askingLaunch(configuration.labelProgram)

@@ -29,6 +29,8 @@ enum Machine {
             version: configuration.version, numericProfile: configuration.numericProfile,
             slots: configuration.slots, serveSlots: configuration.serving?.slots ?? 0, cpus: cores,
             gpus: 0, memoryBytes: memoryBytes,
-            labels: configuration.labels)
+            labels: configuration.labels.merging(
+                configuration.network.map { [GangMember.networkLabel: $0] } ?? [:]
+            ) { $1 })
     }
 }

@@ -17,10 +17,15 @@ package struct RankLaunch: Sendable {
     package var mark: String
     /// Added to the environment as configured.
     package var extra: [String: String]
+    /// Where the ranks are, if this worker launches those of several nodes.
+    package var span: GangSpan?
+    /// Whether ranks of other nodes belong to the gang, so that each finds its plan by itself.
+    package var isSpread: Bool
 
     package init(
         launcher: String, program: String, ranks: Int, plan: String, temporary: String,
-        sharedMemory: String, mark: String, extra: [String: String] = [:]
+        sharedMemory: String, mark: String, extra: [String: String] = [:], span: GangSpan? = nil,
+        isSpread: Bool = false
     ) {
         self.launcher = launcher
         self.program = program
@@ -30,22 +35,27 @@ package struct RankLaunch: Sendable {
         self.sharedMemory = sharedMemory
         self.mark = mark
         self.extra = extra
+        self.span = span
+        self.isSpread = isSpread
     }
 
     package var arguments: [String] {
+        [launcher, "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
+            + (span?.arguments ?? here) + [
+                // Containers often forbid one rank to read another's memory.
+                "--mca", "btl_vader_single_copy_mechanism", "none",
+                // Between SIGTERM and SIGKILL when a rank has died or mpirun was told to end. Ranks
+                // are asked to leave over their socket; here every second, counted twice, delays the
+                // next attempt (measured: 10 s at 5, 0.2 s at 0).
+                "--mca", "odls_base_sigkill_timeout", "0",
+            ] + (span == nil ? [program, plan] : GangSpan.rank)
+    }
+
+    /// This node alone: nothing listens beyond it, and nobody looks for ssh.
+    private var here: [String] {
         [
-            launcher, "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none",
-            // This node alone: nothing listens beyond it, and nobody looks for ssh.
-            "--mca", "plm", "isolated", "--mca", "oob_tcp_if_include", "lo",
-            "--mca", "pml", "ob1", "--mca", "btl", "self,vader",
-            "--mca", "btl_vader_backing_directory", sharedMemory,
-            // Containers often forbid one rank to read another's memory.
-            "--mca", "btl_vader_single_copy_mechanism", "none",
-            // Between SIGTERM and SIGKILL when a rank has died or mpirun was told to end. Ranks are
-            // asked to leave over their socket; here every second, counted twice, delays the next
-            // attempt (measured: 10 s at 5, 0.2 s at 0).
-            "--mca", "odls_base_sigkill_timeout", "0",
-            program, plan,
+            "--mca", "plm", "isolated", "--mca", "oob_tcp_if_include", "lo", "--mca", "pml", "ob1",
+            "--mca", "btl", "self,vader", "--mca", "btl_vader_backing_directory", sharedMemory,
         ]
     }
 
@@ -54,6 +64,7 @@ package struct RankLaunch: Sendable {
         var environment = ScrubbedEnvironment.of(ours, temporary: temporary)
         environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
         environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        if isSpread { environment.merge(GangSpan.environment(program, plan, sharedMemory)) { $1 } }
         environment.merge(extra) { _, configured in configured }
         environment[AttemptMark.variable] = mark
         return environment

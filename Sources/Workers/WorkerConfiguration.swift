@@ -8,6 +8,10 @@ public struct WorkerConfiguration: Sendable {
     public var node: String
     public var slots: Int
     public var labels: [String: String] = [:]
+    /// By which its ranks reach those of other nodes, in CIDR notation or as an interface's name.
+    ///
+    /// Nil: its gangs stay on this node. Workers of one network are told by the label `network`.
+    public var network: String?
     /// What determines the bits of a result on this machine; a gang never mixes two of them.
     public var numericProfile: String
     public var version: String
@@ -15,6 +19,10 @@ public struct WorkerConfiguration: Sendable {
     public var home: String
     /// For sockets and other short-lived files; chosen by `home` and `node` where nil.
     public var runFolder: String?
+    /// For checkpoints; a folder that the nodes of a cluster share, since a job may go on anywhere.
+    ///
+    /// Nil: below `home`, where only this node finds them.
+    public var checkpoints: String?
     /// `flywheel-rank`.
     public var rankProgram: String
     /// Run as `mpirun` is.

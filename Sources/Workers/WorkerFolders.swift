@@ -12,11 +12,13 @@ struct WorkerFolders: Sendable {
     let home: String
     let run: String
     let sharedMemory: String
+    private let checkpoints: String?
     /// Tells this worker's processes from another's on the same machine.
     let scope: String
 
     init(_ configuration: WorkerConfiguration, environment: [String: String]) throws {
         home = configuration.home
+        checkpoints = configuration.checkpoints
         scope = WorkerScope.name(home: configuration.home, node: configuration.node)
         let name = "flywheel-\(scope)"
         let choices =
@@ -42,6 +44,9 @@ struct WorkerFolders: Sendable {
 
     func job(_ job: JobID) -> String { "\(home)/jobs/\(job)" }
 
+    /// Where attempts of the job on any node leave their checkpoints.
+    func checkpoints(_ job: JobID) -> String { checkpoints.map { "\($0)/\(job)" } ?? self.job(job) }
+
     func attempt(_ lease: Lease) -> String { "\(job(lease.job))/attempt-\(lease.fence)" }
 
     func socket(_ lease: Lease) -> String { "\(run)/\(lease.fence)/socket" }
@@ -51,7 +56,8 @@ struct WorkerFolders: Sendable {
     func sharedMemory(_ lease: Lease) -> String { "\(sharedMemory)/\(lease.fence)" }
 
     func makeAttempt(_ lease: Lease) throws {
-        for path in [attempt(lease), temporary(lease), sharedMemory(lease)] {
+        let shared = checkpoints(lease.job)
+        for path in [attempt(lease), shared, temporary(lease), sharedMemory(lease)] {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
@@ -70,11 +76,17 @@ struct WorkerFolders: Sendable {
 
     /// The jobs that have a folder here.
     var jobs: [JobID] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(home)/jobs")) ?? []
-        return names.compactMap { Int64($0) }.map(JobID.init(rawValue:))
+        let names = ["\(home)/jobs", checkpoints].compactMap(\.self).flatMap { folder in
+            (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        }
+        return Set(names).sorted().compactMap { Int64($0) }.map(JobID.init(rawValue:))
     }
 
-    func removeJob(_ job: JobID) { try? FileManager.default.removeItem(atPath: self.job(job)) }
+    func removeJob(_ job: JobID) {
+        for path in [self.job(job), checkpoints(job)] {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+    }
 
     /// Removes what earlier lives of this worker left: sockets, shared memory, attempts' folders.
     func sweep() {

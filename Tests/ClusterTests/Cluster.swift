@@ -83,12 +83,14 @@ final class Cluster: Sendable {
     }
 
     /// Starts `flywheel` with `arguments`; its output and errors go to `<home>/<log>.log`.
-    func start(_ arguments: [String], log: String) async throws -> ChildProcess {
+    func start(
+        _ arguments: [String], log: String, variables: [String: String] = [:]
+    ) async throws -> ChildProcess {
         let path = "\(home)/\(log).log"
         let child = try await ChildProcess.start(
             .init(
-                [Self.executable] + arguments, environment: environment, folder: home,
-                output: path, errors: path))
+                [Self.executable] + arguments, environment: environment.merging(variables) { $1 },
+                folder: home, output: path, errors: path))
         started.withLock { $0.append(child) }
         return child
     }
@@ -100,6 +102,13 @@ final class Cluster: Sendable {
     func startWorker(on node: String = "a", slots: Int = 2) async throws -> ChildProcess {
         try await start(
             ["worker", "--node", node, "--slots", "\(slots)"], log: "test-worker-\(node)")
+    }
+
+    /// Starts a worker with a home of its own, whose gangs may span nodes.
+    func startNeighbour(_ node: String, slots: Int = 1) async throws -> ChildProcess {
+        try await start(
+            ["worker", "--node", node, "--slots", "\(slots)", "--network", "lo"],
+            log: "test-worker-\(node)", variables: ["FLYWHEEL_HOME": "\(home)/\(node)"])
     }
 
     /// Ends every process that this cluster started, and all that they started.
@@ -149,8 +158,8 @@ final class Cluster: Sendable {
         }
         let child = try await ChildProcess.start(
             .init(
-                [Self.executable] + arguments, environment: environment, folder: home,
-                output: output, errors: errors))
+                [Self.executable] + arguments, environment: environment,
+                folder: home, output: output, errors: errors))
         let exit = await child.exit()
         return Answer(
             exit: exit, output: try String(contentsOfFile: output, encoding: .utf8),

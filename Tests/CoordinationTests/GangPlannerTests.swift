@@ -8,9 +8,10 @@ import Testing
 
     private func node(
         _ name: String, slots: Int, free: Int? = nil, labels: [String: String] = [:],
-        profile: String = "p", reservedFor: Int64? = nil
+        profile: String = "p", network: String? = nil, reservedFor: Int64? = nil
     ) -> SchedulingSnapshot.Node {
-        snapshotValue(
+        let labels = labels.merging(network.map { ["network": $0] } ?? [:]) { $1 }
+        return snapshotValue(
             """
             {"name": "\(name)", "incarnation": "\(Self.incarnation)", "slots": \(slots),
              "freeSlots": \(free ?? slots), "labels": \(json(labels)),
@@ -41,9 +42,9 @@ import Testing
     }
 
     private func plan(
-        _ queue: [SchedulingSnapshot.Waiting], on nodes: [SchedulingSnapshot.Node], span: Int = 1
+        _ queue: [SchedulingSnapshot.Waiting], on nodes: [SchedulingSnapshot.Node]
     ) -> GangPlanner.Plan {
-        GangPlanner(nodesPerGangMax: span).plan(SchedulingSnapshot(queue: queue, nodes: nodes))
+        GangPlanner().plan(SchedulingSnapshot(queue: queue, nodes: nodes))
     }
 
     /// A decision in short: `7 on a:0+2 b:2+1`, or `7 waits for a: <reason>`.
@@ -70,22 +71,37 @@ import Testing
     }
 
     @Test func `more ranks go before fewer nodes, fewer nodes before freer ones`() {
-        let nodes = [node("a", slots: 2), node("b", slots: 3)]
-        #expect(short(plan([job(1, ranks: 2...4)], on: nodes, span: 2)) == ["1 on b:0+3 a:3+1"])
-        #expect(short(plan([job(1, ranks: 2...3)], on: nodes, span: 2)) == ["1 on b:0+3"])
-        let equal = [node("a", slots: 4), node("b", slots: 8)]
-        #expect(short(plan([job(1, ranks: 2...4)], on: equal, span: 2)) == ["1 on b:0+4"])
+        let nodes = [node("a", slots: 2, network: "n"), node("b", slots: 3, network: "n")]
+        #expect(short(plan([job(1, ranks: 2...4)], on: nodes)) == ["1 on b:0+3 a:3+1"])
+        #expect(short(plan([job(1, ranks: 2...3)], on: nodes)) == ["1 on b:0+3"])
+        let equal = [node("a", slots: 4, network: "n"), node("b", slots: 8, network: "n")]
+        #expect(short(plan([job(1, ranks: 2...4)], on: equal)) == ["1 on b:0+4"])
     }
 
-    @Test func `a gang spans no more nodes than allowed`() {
-        let nodes = [node("a", slots: 2), node("b", slots: 2)]
+    @Test func `a gang spans only nodes that share a network`() {
+        func waits(_ networks: String?...) -> [String] {
+            let nodes = zip(["a", "b", "c"], networks).map {
+                node($0, slots: 2, network: $1)
+            }
+            return short(plan([job(1, ranks: 4...4)], on: nodes))
+        }
         #expect(
-            short(plan([job(1, ranks: 4...4)], on: nodes)) == [
-                """
-                1 waits for []: needs 4 slots on one node; the largest node that suits, a, has 2
-                """
+            waits(nil, nil) == [
+                "1 waits for []: needs 4 slots on one node; the largest node that suits, b, has 2"
             ])
-        #expect(short(plan([job(1, ranks: 4...4)], on: nodes, span: 2)) == ["1 on a:0+2 b:2+2"])
+        #expect(
+            waits("m", "n").first?.hasPrefix("1 waits for []: needs 4 slots on one node") == true)
+        #expect(waits("n", nil, "n") == ["1 on a:0+2 c:2+2"])
+        #expect(
+            short(
+                plan(
+                    [job(1, ranks: 5...8)],
+                    on: [
+                        node("a", slots: 2, network: "n"), node("b", slots: 2, network: "n"),
+                        node("c", slots: 3),
+                    ])) == [
+                    "1 waits for []: needs 5 slots on one network; the most that suit, nodes a, b, have 4"
+                ])
     }
 
     @Test func `a gang that does not fit says what is missing and keeps the node where it will`() {
@@ -134,12 +150,15 @@ import Testing
     }
 
     @Test func `a gang never mixes numeric profiles`() {
-        let nodes = [node("a", slots: 2, profile: "p"), node("b", slots: 3, profile: "q")]
-        #expect(short(plan([job(1, ranks: 2...5)], on: nodes, span: 2)) == ["1 on b:0+3"])
+        let nodes = [
+            node("a", slots: 2, profile: "p", network: "n"),
+            node("b", slots: 3, profile: "q", network: "n"),
+        ]
+        #expect(short(plan([job(1, ranks: 2...5)], on: nodes)) == ["1 on b:0+3"])
         #expect(
-            short(plan([job(1, ranks: 2...5, profile: "p")], on: nodes, span: 2)) == ["1 on a:0+2"])
+            short(plan([job(1, ranks: 2...5, profile: "p")], on: nodes)) == ["1 on a:0+2"])
         #expect(
-            short(plan([job(1, ranks: 2...5, profile: "r")], on: nodes, span: 2)) == [
+            short(plan([job(1, ranks: 2...5, profile: "r")], on: nodes)) == [
                 "1 waits for []: no node has the numeric profile r with which this job began"
             ])
     }

@@ -100,10 +100,10 @@ struct LabellingWithAModelOfOurs {
                 }
                 let agreed = answers.count { lesson[$0.0] == $0.1 }
                 let replaced = answers.count { lesson[$0.0] != nil } - agreed
-                #expect(
-                    student["teaching"]?["taught"]?.integer == Int64(rows.count - replaced))
+                // And keeps what the teacher thought of the question.
+                #expect(student["teaching"]?["taught"]?.integer == Int64(rows.count))
                 #expect(student["precedence"]?["replaced"]?.integer == Int64(replaced))
-                #expect(student["teaching"]?["plain"]?.integer == Int64(40 - agreed))
+                #expect(student["teaching"]?["plain"]?.integer == Int64(40 - agreed - replaced))
                 #expect(student["teaching"]?["foreign"] == 0)
             }
         }

@@ -85,6 +85,18 @@ final class FlakyStore: JobStore {
     func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws {
         try await through { try await store.lendKey(hash, hint: hint, for: lease) }
     }
+    func memberPrepared(_ lease: Lease, worker: UUID) async throws {
+        try await through { try await store.memberPrepared(lease, worker: worker) }
+    }
+    func parts(of lease: Lease) async throws -> [GangPart] {
+        try await through { try await store.parts(of: lease) }
+    }
+    func launch(_ launch: DaemonLaunch, partAt firstRank: Int, of lease: Lease) async throws {
+        try await through { try await store.launch(launch, partAt: firstRank, of: lease) }
+    }
+    func askToLeave(_ lease: Lease) async throws {
+        try await through { try await store.askToLeave(lease) }
+    }
     func memberReady(_ lease: Lease, worker: UUID) async throws -> Bool {
         try await through { try await store.memberReady(lease, worker: worker) }
     }

@@ -79,6 +79,15 @@ struct WorkerCommand: AsyncParsableCommand {
     var node: String?
 
     @Option(
+        help: .init(
+            """
+            How ranks here reach those of other nodes, so that one gang may span them: the subnet that \
+            they share, as 10.0.0.0/24, or an interface's name. Open MPI encrypts nothing: give it a \
+            private one. Without it, gangs stay on this node.
+            """))
+    var network: String?
+
+    @Option(
         parsing: .singleValue,
         help: .init("What a job may ask for of its node.", valueName: "key=value"))
     var label: [String] = []
@@ -125,6 +134,8 @@ struct WorkerCommand: AsyncParsableCommand {
                 let parts = text.split(separator: "=", maxSplits: 1)
                 return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
             }, uniquingKeysWith: { _, last in last })
+        configuration.network = network
+        configuration.checkpoints = environment.artifacts + "/checkpoints"
         let pool = environment.servicePool("worker")
         defer { pool.close() }
         let artifacts = try ArtifactStore(at: environment.artifacts)
