@@ -84,6 +84,9 @@ static const unsigned char m0026[] = {
 static const unsigned char m0027[] = {
 #embed "../../migrations/0027_reports.sql"
 };
+static const unsigned char m0028[] = {
+#embed "../../migrations/0028_gateway_login.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -115,6 +118,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0025, "0025_costs.sql"),
     MIGRATION(m0026, "0026_cycles.sql"),
     MIGRATION(m0027, "0027_reports.sql"),
+    MIGRATION(m0028, "0028_gateway_login.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 
