@@ -262,6 +262,12 @@ let package = Package(
                 "FlywheelCore",
                 "TestSupport", .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
             ]),
+        tests(
+            "ClusterFilesTests",
+            [
+                "Stores", "EmbeddedPostgres", "Postgres", "Processes", "FlywheelCore",
+                "TestSupport", .asyncHTTPClient, .nioCore,
+            ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),
     ]
 )

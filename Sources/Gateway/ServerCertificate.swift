@@ -1,4 +1,5 @@
 public import FlywheelCore
+import HummingbirdCore
 import HummingbirdTLS
 
 /// What a server shows its callers to be known by, and with which it encrypts: TLS 1.2 or newer.
@@ -24,6 +25,13 @@ public struct ServerCertificate: Sendable {
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(secret))
         configuration.minimumTLSVersion = .tlsv12
         self.configuration = configuration
+        // Made as it will be for callers: only then does anybody compare the two.
+        do {
+            let plain = HTTP1Channel(responder: { _, _, _ in })
+            _ = try TLSChannel(plain, tlsConfiguration: configuration)
+        } catch {
+            throw Self.unusable("--key", key, "it is not the key of \(certificate) (\(error))")
+        }
     }
 
     private static func read<Part>(
