@@ -4,7 +4,11 @@
 source "$(dirname "$0")/common.sh"
 [ "$(id -u)" -eq 0 ] || skip "systemd is not tried: it needs root"
 [ -x /lib/systemd/systemd ] && command -v systemd-analyze >/dev/null || skip "systemd is not installed"
-unshare --fork --pid --mount --uts --ipc --cgroup --mount-proc true 2>/dev/null || skip "systemd is not tried: no namespaces here"
+unshare --fork --pid --mount --uts --ipc --cgroup --mount-proc bash -ec 'mount --make-rprivate /
+    mount -t tmpfs tmpfs "$1" && mkdir "$1"/{root,upper,work,groups}
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+    mount -t cgroup2 cgroup2 "$1/groups" && mount -t cgroup -o none,name=systemd,xattr cgroup "$1/groups"' - "$place" \
+    2>/dev/null || skip "systemd is not tried: no namespaces, overlays or control groups here"
 make_certificates
 start_postgres
 
