@@ -95,6 +95,12 @@ anna jobs wait "$job" || fail "job $job: $(anna jobs show "$job")"
 
 echo "Every session was encrypted, and none was more than its group allows."
 [ "$(sql "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename LIKE 'fw_%' AND NOT ssl")" = 0 ]
+# As many sessions at most as postgresql.conf counts.
+sessions=$(sql "SELECT usename, count(*) FROM pg_stat_activity WHERE usename LIKE 'fw_%' GROUP BY 1")
+while IFS='|' read -r login count; do
+    case $login in fw_gateway) most=8 ;; *) most=9 ;; esac
+    [ "$count" -le "$most" ] || fail "$login has $count sessions"
+done <<<"$sessions"
 grep "ERROR:.*denied" "$place/postgres.log" && fail "a program asked for what its login may not do"
 # refused LOGIN STATEMENT
 refused() {
