@@ -19,6 +19,7 @@ extension Target.Dependency {
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
@@ -104,7 +105,7 @@ let package = Package(
             "Gateway",
             [
                 "HTTPInterface", "Tasks", "Captures", "FlywheelCore", .hummingbird,
-                .asyncHTTPClient, .httpTypes,
+                .hummingbirdTLS, .asyncHTTPClient, .httpTypes,
                 .nioCore, .nioHTTP1, .nioPosix, .lifecycle, .unixSignals, .logging,
             ]),
 
@@ -260,6 +261,12 @@ let package = Package(
                 "Serving", "Generation", "Models", "Tokenizers", "Tensors", "Processes",
                 "FlywheelCore",
                 "TestSupport", .asyncHTTPClient, .httpTypes, .nioCore, .nioHTTP1,
+            ]),
+        tests(
+            "ClusterFilesTests",
+            [
+                "Stores", "EmbeddedPostgres", "Postgres", "Processes", "FlywheelCore",
+                "TestSupport", .asyncHTTPClient, .nioCore,
             ]),
         tests("HouseTests", ["CMigrations", "FlywheelCore"]),
     ]

@@ -102,6 +102,9 @@ static const unsigned char m0032[] = {
 static const unsigned char m0033[] = {
 #embed "../../migrations/0033_gangs.sql"
 };
+static const unsigned char m0034[] = {
+#embed "../../migrations/0034_gateway_login.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -139,6 +142,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0031, "0031_unkept_contents.sql"),
     MIGRATION(m0032, "0032_upkeep.sql"),
     MIGRATION(m0033, "0033_gangs.sql"),
+    MIGRATION(m0034, "0034_gateway_login.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

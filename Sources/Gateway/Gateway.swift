@@ -5,6 +5,7 @@ import Foundation
 import HTTPInterface
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 public import Logging
 import NIOCore
 import NIOPosix
@@ -67,7 +68,7 @@ public struct Gateway: Sendable {
             await parts.keeper.refresh(apart: .zero)
             await parts.board.refresh()
             var group = ServiceGroupConfiguration(
-                services: [.init(service: application(parts, onRunning))],
+                services: [.init(service: try application(parts, onRunning))],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             group.maximumGracefulShutdownDuration = configuration.limits.farewell
             do {
@@ -118,7 +119,7 @@ public struct Gateway: Sendable {
 
     private func application(
         _ parts: Parts, _ onRunning: @escaping @Sendable (Int) async -> Void
-    ) -> some ApplicationProtocol {
+    ) throws -> some ApplicationProtocol {
         let router = Router(context: CallContext.self)
         router.add(middleware: ClosingReplies())
         router.add(middleware: ErrorShape())
@@ -130,12 +131,15 @@ public struct Gateway: Sendable {
         HealthRoutes(keeper: parts.keeper, spool: parts.spool, metrics: parts.metrics).add(
             to: router)
         let departures = parts.departures
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                additionalChannelHandlers: [Departures.Handler(departures)],
+                idleTimeout: .seconds(600)))
+        let server = try configuration.certificate.map {
+            try HTTPServerBuilder.tls(plain, tlsConfiguration: $0.configuration)
+        }
         return Application(
-            router: router,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [Departures.Handler(departures)],
-                    idleTimeout: .seconds(600))),
+            router: router, server: server ?? plain,
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil),
             onServerRunning: { await onRunning($0.localAddress?.port ?? 0) }, logger: logger)

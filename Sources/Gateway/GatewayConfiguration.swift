@@ -7,6 +7,8 @@ public struct GatewayConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// 0: any that is free.
     public var port = 8080
+    /// By which callers know it; nil: it speaks plain HTTP.
+    public var certificate: ServerCertificate?
     /// Whether a call without a key is refused; elsewhere than on loopback it always is.
     public var requiresKeys = false
     /// What is taken out of every capture.

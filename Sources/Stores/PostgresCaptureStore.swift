@@ -73,8 +73,7 @@ public final class PostgresCaptureStore: CaptureStore {
 
     private static let inbox = """
         CREATE TEMPORARY TABLE IF NOT EXISTS capture_inbox (
-            LIKE flywheel.capture, request json, response json) ON COMMIT DELETE ROWS;
-        ALTER TABLE pg_temp.capture_inbox ALTER stored_at DROP NOT NULL
+            LIKE flywheel.capture_form, request json, response json) ON COMMIT DELETE ROWS
         """
 
     private static let takeUp = """

@@ -24,6 +24,15 @@ struct GatewayCommand: AsyncParsableCommand {
             "Where to listen; FLYWHEEL_GATEWAY, unless said otherwise.", valueName: "address:port"))
     var listen: String?
 
+    @Option(
+        help: .init(
+            "Speak HTTPS, known by this certificate (PEM, with those that lead to its issuer).",
+            valueName: "file"))
+    var certificate: String?
+
+    @Option(help: .init("The private key of --certificate (PEM).", valueName: "file"))
+    var key: String?
+
     @Flag(help: "Demand a key on loopback too.")
     var requireKeys = false
 
@@ -41,6 +50,9 @@ struct GatewayCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard spool > 0 else { throw ValidationError("--spool: at least 1.") }
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--certificate and --key: give both, or neither.")
+        }
     }
 
     func run() async throws {
@@ -59,6 +71,9 @@ struct GatewayCommand: AsyncParsableCommand {
             parsing: listen ?? variables["FLYWHEEL_GATEWAY"] ?? "127.0.0.1:8080",
             from: listen == nil ? "FLYWHEEL_GATEWAY" : "--listen")
         (configuration.host, configuration.port) = (address.host, address.port)
+        if let certificate, let key {
+            configuration.certificate = try ServerCertificate(certificate: certificate, key: key)
+        }
         configuration.requiresKeys = requireKeys
         configuration.redacted = try kinds()
         configuration.isSynced = sync
