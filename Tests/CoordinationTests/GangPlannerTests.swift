@@ -87,7 +87,7 @@ import Testing
         }
         #expect(
             waits(nil, nil) == [
-                "1 waits for []: needs 4 slots on one node; the largest node that suits, b, has 2"
+                "1 waits for []: needs 4 slots on one node; the largest node that suits, a, has 2"
             ])
         #expect(
             waits("m", "n").first?.hasPrefix("1 waits for []: needs 4 slots on one node") == true)
