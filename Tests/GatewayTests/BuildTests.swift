@@ -180,8 +180,15 @@ struct BuildingAsAJob {
             let vouched = ids(curated.filter { $0["target"] == "correction" })
             let taught = ids(labels)
             let kept = labels.filter { !vouched.contains($0["id"]?.string ?? "") }
+            // What the teacher thought goes to whoever stands in its place.
+            let thoughts = Dictionary(
+                labels.map { ($0["id"]?.string ?? "", $0["teacher"]) }
+            ) { first, _ in first }
             let standing = curated.filter {
                 $0["target"] != "answer" || !taught.contains($0["id"]?.string ?? "")
+            }.map { row in
+                guard let thought = thoughts[row["id"]?.string ?? ""] ?? nil else { return row }
+                return row.merging(["teacher": thought])
             }
             let precedence = jobs[2]["result"]?["precedence"]
             #expect(precedence?["taught"]?.integer == Int64(kept.count), "\(jobs[2])")
