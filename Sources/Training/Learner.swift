@@ -17,4 +17,4 @@ public protocol Learner: AnyObject {
     ) -> Double
 }
 
-extension Llama: Learner {}
+extension Transformer: Learner {}
