@@ -155,7 +155,7 @@ extension TrainSpecification.NewModel {
     }
 
     /// Rotary positions turn pairs, so a head has an even number of columns.
-    private func checkHeads(_ fields: SpecificationField) throws(InputError) {
+    private func checkHeads(_ fields: FieldReader) throws(InputError) {
         if let own = fields["headDimension"] {
             if (headDimension ?? 0) % 2 == 0 { return }
             throw own.error(
