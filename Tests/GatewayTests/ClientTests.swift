@@ -44,7 +44,7 @@ import Testing
                 ]
                 _ = try await gateway.pool.value(
                     "SELECT flywheel.apply_upstreams(\(book), 'test')", as: [String].self)
-                _ = try await poll(for: "the book to be known", atMost: .seconds(10)) {
+                _ = try await poll(for: "the book to be known", atMost: .seconds(60)) {
                     try await gateway.ask("/models").text.contains("several") ? true : nil
                 }
                 let said = try said(python, by: "openai_client.py", to: gateway)
@@ -67,7 +67,7 @@ import Testing
                 let capture = try await gateway.capture(id)
                 #expect(capture["prompt_tokens"] == 1000 && capture["completion_tokens"] == 100)
                 _ = try await poll(
-                    for: "all calls, but for the one that no model answers to", atMost: .seconds(10)
+                    for: "all calls, but for the one that no model answers to", atMost: .seconds(60)
                 ) {
                     try await gateway.ids().count == 7 ? true : nil
                 }
@@ -90,7 +90,7 @@ import Testing
                     ]
                     _ = try await gateway.pool.value(
                         "SELECT flywheel.apply_upstreams(\(book), 'test')", as: [String].self)
-                    _ = try await poll(for: "the book to be known", atMost: .seconds(10)) {
+                    _ = try await poll(for: "the book to be known", atMost: .seconds(60)) {
                         try await gateway.ask("/models").text.contains("export") ? true : nil
                     }
                     let said = try said(python, by: "openai_engine_client.py", to: gateway)

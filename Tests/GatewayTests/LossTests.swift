@@ -185,7 +185,7 @@ import Testing
                 let good = try await gateway.chat(headers: ["x-flywheel-task": "good"])
                 #expect(poison.status == 200)
                 _ = try await gateway.capture(good.id)
-                _ = try await poll(for: "the refusal to be counted", atMost: .seconds(10)) {
+                _ = try await poll(for: "the refusal to be counted", atMost: .seconds(60)) {
                     try await gateway.metric("flywheel_captures_refused_total") == 1 ? true : nil
                 }
                 let ids = try await gateway.ids()
