@@ -154,7 +154,26 @@ extension TransformerConfiguration {
     }
 
     private static func object(_ members: [(String, JSONValue)]) -> String {
-        let lines = members.map { "  \"\($0.0)\": \($0.1.canonical)" }
+        let lines = members.map { "  \"\($0.0)\": \($0.1.typed)" }
         return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
+    }
+}
+
+extension JSONValue {
+    /// The value as JSON in which a number that is no integer shows it, as in `30.0`: transformers 5
+    /// refuses `30` where it expects a float.
+    fileprivate var typed: String {
+        switch self {
+        case .number(let number) where number == number.rounded() && abs(number) < 1e15:
+            return "\(number)"
+        case .array(let elements):
+            return "[" + elements.map(\.typed).joined(separator: ",") + "]"
+        case .object(let members):
+            let parts = members.sorted { $0.key < $1.key }.map {
+                "\(JSONValue.string($0.key).canonical):\($0.value.typed)"
+            }
+            return "{" + parts.joined(separator: ",") + "}"
+        default: return canonical
+        }
     }
 }

@@ -118,6 +118,24 @@ import Testing
         #expect(it.slidingRotary == nil)
     }
 
+    /// transformers 5 refuses `30` where it expects a float.
+    @Test func `numbers that are no integers show it`() async throws {
+        let model = Transformer(
+            configuration: .small(.gemma2, tiedHead: true) { $0.window = 8 }, rowTokensMax: 8,
+            isTraining: false)
+        try await temporaryFolder { folder in
+            try model.write(folder: folder)
+            let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
+            for line in [
+                "\"final_logit_softcapping\": 30.0", "\"attn_logit_softcapping\": 50.0",
+                "\"query_pre_attn_scalar\": 6", "\"sliding_window\": 8",
+                "\"rope_parameters\": {\"rope_theta\":10000.0,\"rope_type\":\"default\"}",
+            ] {
+                #expect(text.contains(line + ",\n"), "\(line)")
+            }
+        }
+    }
+
     @Test func `Gemma 3 turns otherwise where it slides`() async throws {
         let text = """
             {"architectures": ["Gemma3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
