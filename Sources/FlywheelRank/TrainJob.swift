@@ -30,10 +30,11 @@ struct TrainJob {
                 try makeModel(tokenizer, template)
             )
         }
-        let trainer = try gang.together {
-            let trainer = try makeTrainer(model, data, tokenizer, template)
+        let identity = try gang.together { try runIdentity(data, tokenizer, template) }
+        let trainer = makeTrainer(model, data, identity)
+        try takeReference(trainer, identity)
+        try gang.together { () throws -> Void in
             if let checkpoint = gang.plan.checkpoint { try trainer.resume(from: checkpoint.path) }
-            return trainer
         }
         try gang.report(
             .started(
@@ -151,9 +152,23 @@ struct TrainJob {
             remedy: "Nothing was trained. Use the tokenizer that belongs to the model.")
     }
 
+    /// What must be equal for a checkpoint of an earlier attempt to be of this training.
+    private func runIdentity(
+        _ data: TrainData, _ tokenizer: Tokenizer, _ template: ChatTemplate
+    ) throws -> RunIdentity {
+        var base = ""
+        if let folder = gang.plan.inputs["base"] { base = try Self.digest(ofModel: folder) }
+        return RunIdentity(
+            specification: specification.trainingDigest,
+            data: Digest(
+                of: "\(data.digest) \(Digest(of: tokenizer.json)) \(Digest(of: template.jinja)) "
+                    + base),
+            numericProfile: NumericProfile.fp32.name)
+    }
+
     private func makeTrainer(
-        _ model: Llama, _ data: TrainData, _ tokenizer: Tokenizer, _ template: ChatTemplate
-    ) throws -> Trainer {
+        _ model: Llama, _ data: TrainData, _ identity: RunIdentity
+    ) -> Trainer {
         let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
         let threads = max(1, min(gang.plan.threads, rowsOfRank))
         let helpers = (1..<threads).map { _ in
@@ -161,14 +176,6 @@ struct TrainJob {
                 configuration: model.configuration, rowTokensMax: model.rowTokensMax,
                 isTraining: true)
         }
-        var base = ""
-        if let folder = gang.plan.inputs["base"] { base = try Self.digest(ofModel: folder) }
-        let identity = RunIdentity(
-            specification: specification.trainingDigest,
-            data: Digest(
-                of: "\(data.digest) \(Digest(of: tokenizer.json)) \(Digest(of: template.jinja)) "
-                    + base),
-            numericProfile: NumericProfile.fp32.name)
         return Trainer(
             [model] + helpers, plan: data.plan, validation: data.validation,
             settings: TrainerSettings(specification),
@@ -181,8 +188,23 @@ struct TrainJob {
             },
             report: { [gang, times] in
                 if case .step(let report) = $0 { times.add(report) }
-                try gang.report(RankEvent($0))
+                for event in RankEvent.events($0) { try gang.report(event) }
             })
+    }
+
+    /// Has the base say what it thinks of all answers, where they are compared with that, unless an
+    /// earlier attempt on this node kept it.
+    private func takeReference(_ trainer: Trainer, _ identity: RunIdentity) throws {
+        let name = Digest(
+            of: "\(identity.specification) \(identity.data) \(identity.numericProfile)")
+        let cache = "\(gang.plan.jobFolder)/reference-\(name)"
+        let known =
+            gang.world.rank == 0 ? FileManager.default.contents(atPath: cache).map(Array.init) : nil
+        guard let taken = try trainer.takeReference(known: known), taken != known,
+            gang.world.rank == 0
+        else { return }
+        // Who cannot keep it takes it again.
+        try? Data(taken).write(to: URL(fileURLWithPath: cache), options: .atomic)
     }
 
     /// Of the configuration and all weights in the order of their names.

@@ -62,7 +62,9 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Method: String, Sendable, CaseIterable { case sft, distill }
+    public enum Method: String, Sendable, CaseIterable {
+        case sft, distill, dpo, kto, orpo, simpo
+    }
 
     /// What method `distill` learns beside texts: what teachers thought of each token.
     public struct Distillation: Sendable, Equatable {
@@ -91,6 +93,8 @@ public struct TrainSpecification: Sendable, Equatable {
     public var validation: Validation
     public var method: Method
     public var distillation = Distillation()
+    /// Nil where no answers are compared.
+    public var comparison: Comparison?
     public var adapter: Adapter
     public var schedule: Schedule
     public var batch: Batch

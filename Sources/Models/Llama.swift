@@ -102,15 +102,12 @@ public import Tensors
     private func lossSum(of row: PackedRow, scale: Float, into gradient: LlamaTensors) -> Double {
         let selected = row.weighted
         if selected.isEmpty { return 0 }
-        guard let own = stack.activations.gradients else {
-            preconditionFailure("a model made without isTraining has no backward pass")
-        }
         let targets = selected.map { row.targets[Int($0)] }
         let u = selected.map { scale * row.weights[Int($0)] }
         let teacher = row.teacher?.rows(selected.lazy.map { Int($0) })
         let output = forward(row, selected: selected)
         var scores: [Double] = []
-        stack.head(output) { rows, normed, logits in
+        differentiate(row, selected, output, into: gradient) { rows, logits in
             if let teacher, row.mix > 0 {
                 scores += operations.distillScores(
                     logits, targets: Array(targets[rows]), teacher: teacher.rows(rows),
@@ -119,6 +116,21 @@ public import Tensors
                 scores += operations.logProbabilities(
                     logits, targets: Array(targets[rows]), u: Array(u[rows]))
             }
+        }
+        return row.loss(selected, scores)
+    }
+
+    /// Carries back, from the head to the embedding, the gradient by which `body` replaces the logits of
+    /// the selected rows, some at a time.
+    func differentiate(
+        _ row: PackedRow, _ selected: [Int32], _ output: Tensor, into gradient: LlamaTensors,
+        _ body: (_ rows: Range<Int>, _ logits: Tensor) -> Void
+    ) {
+        guard let own = stack.activations.gradients else {
+            preconditionFailure("a model made without isTraining has no backward pass")
+        }
+        stack.head(output) { rows, normed, logits in
+            body(rows, logits)
             operations.linearInputGradient(
                 own.normed.rows(rows), logits, weight: weights.head, adding: false)
             operations.linearWeightGradient(gradient.head, logits, normed, adding: true)
@@ -127,7 +139,6 @@ public import Tensors
         stack.backward(
             tokens: row.tokens, positions: row.positions, documents: row.documents,
             selected: selected, into: gradient)
-        return row.loss(selected, scores)
     }
 
     /// The natural-log probability of the target at every position, T of them; 0 where the target
@@ -158,7 +169,7 @@ public import Tensors
     }
 
     /// The layers over a whole row, each document attending to itself.
-    private func forward(_ row: PackedRow, selected: [Int32]) -> Tensor {
+    func forward(_ row: PackedRow, selected: [Int32]) -> Tensor {
         let count = row.tokens.count
         precondition(count <= rowTokensMax, "a row of \(count) tokens, room for \(rowTokensMax)")
         precondition(row.targets.count == count && row.weights.count == count)

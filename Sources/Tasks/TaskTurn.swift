@@ -115,6 +115,7 @@ public struct TaskTurn: Sendable {
         // What a student answered is learned where somebody vouches for it, not because it was said.
         // A teacher is asked about all questions, whoever answered them first.
         if !isDistilled { members["teachers"] = [.string(teacherModel)] }
+        if training.method.comparesPairs { members["form"] = "pairs" }
         return .object(members)
     }
 

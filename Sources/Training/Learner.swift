@@ -15,6 +15,17 @@ public protocol Learner: AnyObject {
     func lossSum(
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
     ) -> Double
+
+    /// The natural-log probability of the target at each position whose weight is not 0, ascending.
+    func scores(of row: PackedRow) -> [Double]
+
+    /// Writes to `gradient` the gradient, over all parameters, of any loss of `scores(of:)`, which are
+    /// returned; `slopes` says, for each, less the derivative of that loss by it.
+    @discardableResult
+    func differentiate(
+        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
+        slopes: (_ scores: [Double]) -> [Float]
+    ) -> [Double]
 }
 
 extension Llama: Learner {}

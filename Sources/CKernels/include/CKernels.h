@@ -11,3 +11,4 @@
 #include "optimizer.h"
 #include "philox.h"
 #include "product.h"
+#include "scalar.h"
