@@ -1,6 +1,8 @@
 // Causal attention of one document's (or one sequence's) queries with one key-value head.
 //   s_ij = scale q_i . k_j, j <= i;  o_i = sum_j e^(s_ij - m_i) v_j / l_i
 //   m_i = max_j s_ij,  l_i = sum_j e^(s_ij - m_i),  lse_i = m_i + log l_i
+// With a window W a query sees its own and the W - 1 keys before it; with a cap c > 0 the scores are
+// c tanh(s / c). A block of which a query sees nothing does not exist for that query.
 // Keys come in blocks of 64, always ascending from the document's start; m and l are carried from
 // block to block. What a query gets therefore depends on nothing but itself and the keys before it:
 // training, scoring and decoding with a cache agree to the last bit.
@@ -31,13 +33,15 @@ typedef struct {
     float *o_D;
 } Running;
 
-// Takes one block into one query's running softmax: s becomes e^(s - m), of which only the first
-// `keys` are not 0.
-INLINE void soften(Running *state, f32x16 s[VECTORS], float scale, size_t keys, size_t D) {
+// Takes one block into one query's running softmax: s becomes e^(s - m), which is 0 where the key
+// is not seen.
+INLINE void soften(
+    Running *state, f32x16 s[VECTORS], float scale, float cap, Seen keys, size_t D) {
     f32x16 best = SPLAT(state->m);
     for (size_t v = 0; v < VECTORS; v++) {
-        const i32x16 seen = LANE_INDEX + (int32_t)(v * LANES) < (int32_t)keys;
-        s[v] = seen ? s[v] * SPLAT(scale) : SPLAT(-__builtin_inff());
+        s[v] *= SPLAT(scale);
+        cap_lanes(&s[v], cap);
+        mask_lanes(&s[v], keys, v, -__builtin_inff());
         best = MAX(best, s[v]);
     }
     const float m = __builtin_reduce_max(best);
@@ -58,8 +62,8 @@ INLINE void soften(Running *state, f32x16 s[VECTORS], float scale, size_t keys, 
 // Queries at positions first ..< first + N, G heads side by side.
 DISPATCHED void attention_forward_NGD(
     float *out_NGD, size_t out_stride, float *lse_NG, size_t lse_stride, const float *query_NGD,
-    size_t query_stride, const float *blocks, float scale, size_t first, size_t N, size_t G,
-    size_t D) {
+    size_t query_stride, const float *blocks, float scale, float cap, size_t window, size_t first,
+    size_t N, size_t G, size_t D) {
     const size_t padded = round_up_lanes(D), size = B * (D + padded);
     float o[QUERIES][ATTENTION_HEAD_MAX], w[QUERIES][B];
     f32x16 s[QUERIES][VECTORS];
@@ -78,17 +82,18 @@ DISPATCHED void attention_forward_NGD(
                 memset(o[q], 0, padded * sizeof(float));
             }
             const size_t last = first + n + queries - 1;
-            for (size_t start = 0; start <= last; start += B) {
+            const size_t begin = first_seen(first + n, window) / B * B;
+            for (size_t start = begin; start <= last; start += B) {
                 const float *key_DB = blocks + start / B * size;
                 products_QB(s, query, key_DB, D);
                 for (size_t q = 0; q < QUERIES; q++) {
                     const size_t position = first + n + (q < queries ? q : queries - 1);
-                    if (position < start) {
+                    const Seen seen = seen_of_block(position, window, start);
+                    if (seen.low >= seen.high) {
                         memset(w[q], 0, sizeof w[q]);
                         continue;
                     }
-                    const size_t seen = position - start + 1;
-                    soften(&state[q], s[q], scale, seen < B ? seen : B, padded);
+                    soften(&state[q], s[q], scale, cap, seen, padded);
                     memcpy(w[q], s[q], sizeof w[q]);
                 }
                 const size_t keys = last - start + 1 < B ? last - start + 1 : B;

@@ -2,6 +2,7 @@
 //   p_ij = e^(s_ij - lse_i),  D_i = do_i . o_i
 //   dv_j = sum_i p_ij do_i,  dp_ij = do_i . v_j,  ds_ij = p_ij (dp_ij - D_i)
 //   dq_i = scale sum_j ds_ij k_j,  dk_j = scale sum_i ds_ij q_i
+// With a cap c, s is the capped score and ds is multiplied by 1 - (s / c)^2.
 // Blocks of keys ascend; in each the heads of the group ascend, and in each of those the queries.
 // One caller owns the document and the head, so nothing is added concurrently.
 #include "attention_blocks.h"
@@ -59,14 +60,20 @@ INLINE void open_block(
 // p and scale ds of one query; 0 where a key is not seen.
 INLINE void soften_backward(
     float p[B], float ds[B], const f32x16 s[VECTORS], const f32x16 dp[VECTORS], float lse, float dot,
-    float scale, size_t keys) {
+    float scale, float cap, Seen keys) {
     for (size_t v = 0; v < VECTORS; v++) {
-        const i32x16 seen = LANE_INDEX + (int32_t)(v * LANES) < (int32_t)keys;
-        f32x16 e = s[v] * SPLAT(scale) - SPLAT(lse);
+        f32x16 score = s[v] * SPLAT(scale);
+        cap_lanes(&score, cap);
+        f32x16 e = score - SPLAT(lse);
         exp_lanes(&e);
-        e = seen ? e : SPLAT(0.0f);
+        mask_lanes(&e, keys, v, 0.0f);
+        f32x16 d = e * (dp[v] - SPLAT(dot)) * SPLAT(scale);
+        if (cap > 0.0f) {
+            score /= SPLAT(cap);
+            d *= SPLAT(1.0f) - score * score;
+        }
         STORE(p + v * LANES, e);
-        STORE(ds + v * LANES, e * (dp[v] - SPLAT(dot)) * SPLAT(scale));
+        STORE(ds + v * LANES, d);
     }
 }
 
@@ -74,7 +81,7 @@ DISPATCHED void attention_backward_NGD(
     float *dquery_NGD, float *dkey_ND, float *dvalue_ND, size_t dstride, const float *query_NGD,
     const float *key_ND, const float *value_ND, size_t stride, const float *out_NGD,
     const float *dout_NGD, size_t out_stride, const float *lse_NG, size_t lse_stride,
-    float *scratch, float scale, size_t N, size_t G, size_t D) {
+    float *scratch, float scale, float cap, size_t window, size_t N, size_t G, size_t D) {
     const size_t padded = round_up_lanes(D);
     Scratch it;
     carve(&it, scratch, N, G, D);
@@ -89,9 +96,11 @@ DISPATCHED void attention_backward_NGD(
     f32x16 s[QUERIES][VECTORS], dp[QUERIES][VECTORS];
     for (size_t start = 0; start < N; start += B) {
         const size_t keys = N - start < B ? N - start : B;
+        // The queries that see the block's last key, and with it some of it, end here.
+        const size_t end = window < N - start - keys ? start + keys - 1 + window : N;
         open_block(&it, key_ND + start * stride, value_ND + start * stride, stride, keys, D);
         for (size_t g = 0; g < G; g++) {
-            for (size_t n = start; n < N; n += QUERIES) {
+            for (size_t n = start; n < end; n += QUERIES) {
                 const float *query[QUERIES], *dout[QUERIES];
                 float *dquery[QUERIES], spare[ATTENTION_HEAD_MAX];
                 for (size_t q = 0; q < QUERIES; q++) {
@@ -105,10 +114,11 @@ DISPATCHED void attention_backward_NGD(
                 products_QB(dp, dout, it.value_DB, D);
                 for (size_t q = 0; q < QUERIES; q++) {
                     const size_t row = n + q < N ? n + q : N - 1;
-                    const size_t seen = n + q < N ? row - start + 1 : 0;
+                    const Seen none = {0, 0};
                     soften_backward(
                         p[q], ds[q], s[q], dp[q], lse_NG[row * lse_stride + g],
-                        it.dot_GN[g * N + row], scale, seen < keys ? seen : keys);
+                        it.dot_GN[g * N + row], scale, cap,
+                        n + q < N ? seen_of_block(row, window, start) : none);
                 }
                 outer_products_DB(it.dvalue_DB, p, dout, D);
                 outer_products_DB(it.dkey_DB, ds, query, D);

@@ -1,10 +1,41 @@
 // One tile of attention: four queries against a block of 64 keys.
 #pragma once
-#include "lanes.h"
+#include "tanh.h"
 
 #define B ATTENTION_BLOCK
 #define QUERIES 4
 #define VECTORS (B / LANES)
+
+// The keys of a block that a query sees: low ..< high, counted in the block.
+typedef struct {
+    size_t low, high;
+} Seen;
+
+// The first key that a query at `position` sees; no window reaches further than SIZE_MAX.
+INLINE size_t first_seen(size_t position, size_t window) {
+    return position < window ? 0 : position - window + 1;
+}
+
+INLINE Seen seen_of_block(size_t position, size_t window, size_t start) {
+    const size_t low = first_seen(position, window), end = position + 1;
+    return (Seen){
+        low < start ? 0 : low - start < B ? low - start : B,
+        end < start ? 0 : end - start < B ? end - start : B};
+}
+
+// Leaves `other` in the lanes of the block's `vector` whose keys are not seen.
+INLINE void mask_lanes(f32x16 *s, Seen keys, size_t vector, float other) {
+    const i32x16 index = LANE_INDEX + (int32_t)(vector * LANES);
+    const i32x16 seen = (index < (int32_t)keys.high) & (index >= (int32_t)keys.low);
+    *s = seen ? *s : SPLAT(other);
+}
+
+INLINE void cap_lanes(f32x16 *s, float cap) {
+    if (cap <= 0.0f) return;
+    *s /= SPLAT(cap);
+    tanh_lanes(s);
+    *s *= SPLAT(cap);
+}
 
 // s_qj = sum_d x_qd y_jd for 4 rows x and the packed columns y_DB, d ascending in one chain each.
 INLINE void products_QB(

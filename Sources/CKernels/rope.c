@@ -4,15 +4,20 @@
 #include "elementary.h"
 #include "kernels.h"
 
-void rope_table_PF(float *cosine_PF, float *sine_PF, double theta, size_t P, size_t F) {
+void rope_frequencies_F(double *frequency_F, double theta, size_t F) {
     const double log_theta = log_f64(theta);
+    for (size_t i = 0; i < F; i++) frequency_F[i] = exp_f64(-(double)i / (double)F * log_theta);
+}
+
+// `scale` multiplies both: 1 but for YaRN.
+void rope_table_PF(
+    float *cosine_PF, float *sine_PF, const double *frequency_F, double scale, size_t P, size_t F) {
     for (size_t i = 0; i < F; i++) {
-        const double frequency = exp_f64(-(double)i / (double)F * log_theta);
         for (size_t p = 0; p < P; p++) {
             double cosine, sine;
-            cos_sin_f64((double)p * frequency, &cosine, &sine);
-            cosine_PF[p * F + i] = (float)cosine;
-            sine_PF[p * F + i] = (float)sine;
+            cos_sin_f64((double)p * frequency_F[i], &cosine, &sine);
+            cosine_PF[p * F + i] = (float)(cosine * scale);
+            sine_PF[p * F + i] = (float)(sine * scale);
         }
     }
 }

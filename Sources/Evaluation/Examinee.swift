@@ -5,11 +5,11 @@ public import Tokenizers
 public struct Examinee {
     /// What people call it: `name@version`.
     public var name: String
-    public var model: Llama
+    public var model: Transformer
     public var tokenizer: Tokenizer
     public var template: ChatTemplate
 
-    public init(name: String, model: Llama, tokenizer: Tokenizer, template: ChatTemplate) {
+    public init(name: String, model: Transformer, tokenizer: Tokenizer, template: ChatTemplate) {
         self.name = name
         self.model = model
         self.tokenizer = tokenizer

@@ -111,7 +111,7 @@ private struct Teacher {
                 field: "teacher", "the plan names no folder for it",
                 remedy: "Nothing was asked. Submit the job again.")
         }
-        let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
+        let model = try Transformer(folder: folder, rowTokensMax: 512, isTraining: false)
         tokenizer = try Tokenizer(folder: folder)
         template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
         tokenizerDigest = Digest(of: tokenizer.json)

@@ -86,7 +86,7 @@ struct EvaluateJob {
         let tokenizer = try Tokenizer(folder: folder)
         return Examinee(
             name: gang.plan.titles[role] ?? folder,
-            model: try Llama(folder: folder, rowTokensMax: 512, isTraining: false),
+            model: try Transformer(folder: folder, rowTokensMax: 512, isTraining: false),
             tokenizer: tokenizer,
             template: try ChatTemplate(folder: folder, tokenizer: tokenizer))
     }

@@ -109,7 +109,7 @@ struct TrainJob {
     }
 
     /// The model at its beginning.
-    private func makeModel(_ tokenizer: Tokenizer, _ template: ChatTemplate) throws -> Llama {
+    private func makeModel(_ tokenizer: Tokenizer, _ template: ChatTemplate) throws -> Transformer {
         let rowTokens = specification.batch.rowTokens
         switch specification.model {
         case .base:
@@ -118,7 +118,7 @@ struct TrainJob {
                     field: "model.base", "the base has no folder in the plan",
                     remedy: "Nothing was trained. Submit the job again.")
             }
-            let model = try Llama(folder: folder, rowTokensMax: rowTokens, isTraining: true)
+            let model = try Transformer(folder: folder, rowTokensMax: rowTokens, isTraining: true)
             guard rowTokens <= model.configuration.positionsMax else {
                 throw InputError(
                     field: "batch.rowTokens",
@@ -129,7 +129,7 @@ struct TrainJob {
             return model
         case .new(let new):
             let isLearned = gang.plan.inputs["tokenizer"] == nil
-            let configuration = LlamaConfiguration(
+            let configuration = TransformerConfiguration(
                 hidden: new.hidden, layers: new.layers, heads: new.heads,
                 keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
                 // Where the data have fewer merges than asked for, no rows are kept for none.
@@ -137,7 +137,7 @@ struct TrainJob {
                 positionsMax: new.positionsMax, tiedHead: new.tiedHead,
                 eos: tokenizer.ends(of: template))
             try check(tokenizer, fits: configuration.vocabulary)
-            let model = Llama(
+            let model = Transformer(
                 configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
             model.initialize(seed: UInt64(specification.batch.seed))
             return model
@@ -167,12 +167,12 @@ struct TrainJob {
     }
 
     private func makeTrainer(
-        _ model: Llama, _ data: TrainData, _ identity: RunIdentity
+        _ model: Transformer, _ data: TrainData, _ identity: RunIdentity
     ) -> Trainer {
         let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
         let threads = max(1, min(gang.plan.threads, rowsOfRank))
         let helpers = (1..<threads).map { _ in
-            Llama(
+            Transformer(
                 configuration: model.configuration, rowTokensMax: model.rowTokensMax,
                 isTraining: true)
         }
@@ -217,7 +217,7 @@ struct TrainJob {
     // MARK: Results
 
     /// Writes the folder that becomes the model, and returns the digest of its weights.
-    private func export(_ model: Llama, _ tokenizer: Tokenizer) throws -> Digest {
+    private func export(_ model: Transformer, _ tokenizer: Tokenizer) throws -> Digest {
         let folder = gang.plan.attemptFolder + "/model"
         try gang.report(.progress(phase: "writing the model", done: 0, total: 1))
         try FileManager.default.createDirectory(
@@ -233,7 +233,7 @@ struct TrainJob {
     }
 
     private func result(
-        _ summary: TrainingSummary, _ digest: Digest, _ model: Llama, _ data: TrainData
+        _ summary: TrainingSummary, _ digest: Digest, _ model: Transformer, _ data: TrainData
     ) -> JSONValue {
         var members: [String: JSONValue] = [
             "digest": .string(digest.hex), "folder": "model",

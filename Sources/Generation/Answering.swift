@@ -30,7 +30,7 @@ struct Answering {
     let sample: Int
     /// Tokens that the cache does not hold yet.
     var pending: ArraySlice<Int32>
-    let cache: LlamaCache
+    let cache: SequenceCache
     var history: TokenHistory
     var text: AnswerText?
     var answer = Completion(tokens: [], logProbabilities: [], finish: .length)
@@ -38,7 +38,7 @@ struct Answering {
 
     /// The answer at `place`; where another sample has read the prompt, the cache is copied but for the
     /// last token, whose logits are wanted.
-    init(at place: AnsweringQueue.Place, _ configuration: LlamaConfiguration) {
+    init(at place: AnsweringQueue.Place, _ configuration: TransformerConfiguration) {
         request = place.request
         sample = place.sample
         text = request.tokenizer.map { AnswerText($0, stops: place.request.sampling.stopTexts) }
@@ -46,10 +46,10 @@ struct Answering {
         history = TokenHistory(prompt: request.sampling.penalizes ? tokens : [])
         isFinished = request.tokensMax <= tokens.count
         if let other = place.readBy, !isFinished {
-            cache = LlamaCache(copying: other, first: tokens.count - 1)
+            cache = SequenceCache(copying: other, first: tokens.count - 1)
             pending = tokens.suffix(1)
         } else {
-            cache = LlamaCache(configuration, tokensMax: isFinished ? 0 : request.tokensMax)
+            cache = SequenceCache(configuration, tokensMax: isFinished ? 0 : request.tokensMax)
             pending = tokens[...]
         }
     }
@@ -70,7 +70,7 @@ struct AnsweringQueue {
     struct Place {
         let request: GenerationRequest
         var sample = 0
-        var readBy: LlamaCache?
+        var readBy: SequenceCache?
     }
 
     private var requests: ArraySlice<GenerationRequest> = []

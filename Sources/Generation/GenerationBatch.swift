@@ -9,7 +9,7 @@ public import Tokenizers
 /// request does not depend on who else is there, nor on when it came. One instance belongs to one
 /// thread, its model's.
 public final class GenerationBatch {
-    private let model: Llama
+    private let model: Transformer
     private let positionsMax: Int
     private let sequencesMax: Int
     private let passes: GenerationPasses
@@ -22,14 +22,14 @@ public final class GenerationBatch {
     /// Passes of up to `rowTokensMax` tokens over up to `sequencesMax` sequences, each with up to
     /// `positionsMax` tokens of prompt and answer, if the model has positions for them.
     public init(
-        model: Llama, rowTokensMax: Int = 512, sequencesMax: Int = 128, positionsMax: Int = .max
+        model: Transformer, rowTokensMax: Int = 512, sequencesMax: Int = 128, positionsMax: Int = .max
     ) {
         self.model = model
         let rowTokensMax = max(rowTokensMax, 1)
         self.sequencesMax = min(max(sequencesMax, 1), rowTokensMax)
         self.positionsMax = max(min(positionsMax, model.configuration.positionsMax), 1)
         passes = GenerationPasses(
-            LlamaDecoder(model, rowTokensMax: rowTokensMax, positionsMax: self.positionsMax))
+            SequenceDecoder(model, rowTokensMax: rowTokensMax, positionsMax: self.positionsMax))
     }
 
     /// How many tokens of each request, by its ticket, the last pass computed: its share of the time.
@@ -111,7 +111,7 @@ public struct GenerationStep: Sendable {
 extension Sampling {
     /// As `check()`, and for what depends on the model.
     public func check(
-        for configuration: LlamaConfiguration, hasTokenizer: Bool
+        for configuration: TransformerConfiguration, hasTokenizer: Bool
     ) throws(InputError) {
         try check()
         let vocabulary = configuration.vocabulary
@@ -131,7 +131,7 @@ extension Sampling {
 extension Prompt {
     /// Throws `InputError` where a model cannot continue `tokens`.
     public static func check(
-        _ tokens: [Int32], field: String, for configuration: LlamaConfiguration, positionsMax: Int
+        _ tokens: [Int32], field: String, for configuration: TransformerConfiguration, positionsMax: Int
     ) throws(InputError) {
         let remedy = "Nothing was generated."
         if tokens.isEmpty {

@@ -4,14 +4,14 @@ import Tokenizers
 
 /// The passes of a batch: tokens in, logits out, a token chosen from each row of them.
 final class GenerationPasses {
-    private let decoder: LlamaDecoder
+    private let decoder: SequenceDecoder
     /// A row of logits to work on, since the back end computes in memory of its own.
     private let arena: Arena
     private let scratch: Tensor
     /// How many tokens of each request the last pass computed.
     private(set) var tokens: [Int: Int] = [:]
 
-    init(_ decoder: LlamaDecoder) {
+    init(_ decoder: SequenceDecoder) {
         self.decoder = decoder
         var plan = ArenaPlan()
         let place = plan.add(rows: 1, columns: decoder.model.configuration.vocabulary)
@@ -24,7 +24,7 @@ final class GenerationPasses {
     func advance(_ active: inout [Answering], _ body: (GenerationStep) -> Void) {
         tokens = [:]
         var room = decoder.rowTokensMax
-        var continuations: [LlamaDecoder.Continuation] = []
+        var continuations: [SequenceDecoder.Continuation] = []
         var scored: [Int] = []
         let waiting = active.indices.filter { !active[$0].isFinished }
         let answering = waiting.filter { active[$0].pending.count == 1 }

@@ -11,12 +11,12 @@ public final class Generator {
     /// Called with text that is certain: whole characters of an answer, none of a stop text.
     public typealias Stream = (_ prompt: Int, _ sample: Int, _ text: String) -> Void
 
-    private let model: Llama
+    private let model: Transformer
     private let rowTokensMax: Int
     private let sequencesMax: Int
 
     /// Passes of up to `rowTokensMax` tokens over up to `sequencesMax` sequences.
-    public init(model: Llama, rowTokensMax: Int = 512, sequencesMax: Int = 128) {
+    public init(model: Transformer, rowTokensMax: Int = 512, sequencesMax: Int = 128) {
         self.model = model
         self.rowTokensMax = max(rowTokensMax, 1)
         self.sequencesMax = min(max(sequencesMax, 1), self.rowTokensMax)

@@ -16,31 +16,35 @@ struct ConfigurationFields {
             separator: "\n", omittingEmptySubsequences: false)
     }
 
-    /// An error about `field`, at the line that names it.
+    /// An error about `field`, at the line that names it or what it should be in.
     func error(_ field: String, _ problem: String, remedy: String = "") -> InputError {
-        let key = "\"\(field.split(separator: ".").last ?? "")\""
-        let line = lines.firstIndex { $0.contains(key) }.map { $0 + 1 }
+        let places = field.split(separator: ".").reversed().lazy.compactMap { name in
+            lines.firstIndex { $0.contains("\"\(name)\"") }
+        }
         return InputError(
-            line: line, field: field, problem,
+            line: places.first.map { $0 + 1 }, field: field, problem,
             remedy: remedy.isEmpty ? "Nothing was loaded." : "Nothing was loaded. " + remedy)
     }
 
     func isAbsent(_ field: String) -> Bool { value(field) == nil }
 
     /// A member that is there and not null.
-    private func value(_ field: String) -> JSONValue? {
+    func value(_ field: String) -> JSONValue? {
         // A bare nil would be a JSON null here.
         members[field].flatMap { $0 == .null ? Optional.none : .some($0) }
     }
 
-    /// An integer from 1 to `max`.
-    func size(_ field: String, max: Int, default absent: Int? = nil) throws(InputError) -> Int {
+    /// An integer from `least`, 1 if not said, to `max`.
+    func size(
+        _ field: String, from least: Int64 = 1, max: Int, default absent: Int? = nil
+    ) throws(InputError) -> Int {
         guard let value = value(field) else {
             guard let absent else { throw error(field, "missing") }
             return absent
         }
-        guard let number = value.integer, number >= 1, number <= max else {
-            throw error(field, "\(value.canonical) is not an integer from 1 to \(max)")
+        guard let number = value.integer, number >= least, number <= max else {
+            throw error(
+                field, "\(value.canonical) is not an integer from \(least) to \(max)")
         }
         return Int(number)
     }
@@ -75,64 +79,76 @@ struct ConfigurationFields {
         return ids
     }
 
-    /// `rope_theta` (transformers 4) or `rope_parameters.rope_theta` (5).
-    func ropeTheta() throws(InputError) -> Double {
-        for field in ["rope_scaling", "rope_parameters"] {
-            guard let value = value(field) else { continue }
-            guard let scaling = value.object else { throw error(field, "not an object") }
-            let kind = scaling["rope_type"] ?? scaling["type"] ?? "default"
-            guard kind == "default" else {
-                throw error(
-                    field, "the rotary scaling \(kind.canonical) is not supported; default is",
-                    remedy: "Use a model without rope scaling.")
-            }
-        }
-        if let theta = value("rope_parameters")?["rope_theta"] {
-            guard let number = theta.number, number > 1, number.isFinite else {
-                throw error(
-                    "rope_parameters.rope_theta", "\(theta.canonical) is not a number above 1")
-            }
-            return number
-        }
-        let theta = try positive("rope_theta", default: 10_000)
-        guard theta > 1 else { throw error("rope_theta", "\(theta) is not a number above 1") }
-        return theta
-    }
-
-    func checkArchitecture(known: [String]) throws(InputError) {
+    /// The family that `model_type` names, of which `architectures` is the decoder with a head.
+    func architecture() throws(InputError) -> Architecture {
         guard let type = value("model_type") else { throw error("model_type", "missing") }
-        guard let name = type.string, known.contains(name) else {
+        let known = Architecture.allCases.map(\.rawValue)
+        guard let architecture = type.string.flatMap({ Architecture(rawValue: $0) }) else {
             let near = type.string.flatMap { nearest(to: $0, among: known) }
             throw error(
                 "model_type", "\(type.canonical) is not an architecture that can be read",
                 remedy: "Known: \(known.joined(separator: ", "))."
                     + (near.map { " Did you mean \($0)?" } ?? ""))
         }
-        guard let classes = value("architectures") else { return }
-        guard let names = classes.array?.compactMap(\.string), names == ["LlamaForCausalLM"] else {
+        let name = architecture.family.className
+        if let classes = value("architectures"), classes != [.string(name)] {
             throw error(
-                "architectures", "\(classes.canonical) is not [\"LlamaForCausalLM\"]",
+                "architectures", "\(classes.canonical) is not [\"\(name)\"]",
                 remedy: "Only decoders with a language-model head are read.")
         }
+        return architecture
+    }
+
+    /// Throws where `field` is there and says anything else.
+    func require(_ field: String, _ expected: JSONValue) throws(InputError) {
+        guard let found = value(field), found != expected else { return }
+        if let number = found.number, number == expected.number { return }
+        throw error(field, "\(found.canonical) is not supported; \(expected.canonical) is")
+    }
+
+    /// As `require`, of an activation that is `absent` where nothing is said.
+    func requireActivation(
+        _ field: String, _ expected: String, default absent: String
+    ) throws(InputError) {
+        if isAbsent(field), absent == expected { return }
+        try require(field, .string(expected))
+    }
+
+    /// A window in tokens; nil where it says null.
+    func window(default absent: Int) throws(InputError) -> Int? {
+        if members["sliding_window"] == JSONValue.null { return nil }
+        return try size("sliding_window", max: 1 << 30, default: absent)
+    }
+
+    /// A soft cap; nil where it says null.
+    func cap(_ field: String, default absent: Double?) throws(InputError) -> Double? {
+        if members[field] == JSONValue.null || isAbsent(field) && absent == nil { return nil }
+        return try positive(field, default: absent ?? 1)
+    }
+
+    /// Which layers slide, by `layer_types`; nil where there are none.
+    func slides(layers: Int) throws(InputError) -> [Bool]? {
+        guard let types = value("layer_types") else { return nil }
+        let known = ["full_attention", "sliding_attention"]
+        var slides: [Bool] = []
+        for type in types.array ?? [types] {
+            guard let name = type.string, known.contains(name) else {
+                throw error(
+                    "layer_types",
+                    "\(type.canonical) is neither full_attention nor sliding_attention")
+            }
+            slides.append(name == known[1])
+        }
+        guard slides.count == layers else {
+            throw error("layer_types", "\(slides.count) types for \(layers) layers")
+        }
+        return slides
     }
 
     /// What would change the computation and is not built.
     func refuseUnsupported() throws(InputError) {
-        let required: [(field: String, value: JSONValue)] = [
-            ("hidden_act", "silu"), ("attention_bias", false), ("mlp_bias", false),
-            ("partial_rotary_factor", 1),
-        ]
-        for (field, expected) in required {
-            guard let found = value(field) else { continue }
-            if found == expected || (found.number != nil && found.number == expected.number) {
-                continue
-            }
-            throw error(
-                field, "\(found.canonical) is not supported; \(expected.canonical) is")
-        }
-        if let dropout = value("attention_dropout"), dropout.number != 0 {
-            throw error("attention_dropout", "\(dropout.canonical) is not supported; 0 is")
-        }
+        try require("partial_rotary_factor", 1)
+        try require("attention_dropout", 0)
         if !isAbsent("quantization_config") {
             throw error(
                 "quantization_config", "quantised weights are not supported",

@@ -5,10 +5,13 @@ extension DecoderStack {
     typealias Documents = [Range<Int>]
 
     /// Carries the gradient of the selected rows' output, in `gradients.selected`, back to the
-    /// embedding; `gradient` is zero where sums are added: norms and embedding.
+    /// embedding.
+    ///
+    /// `weights` are the parameters with their gradients, which are zero where sums are added: those
+    /// of norms and of the embedding.
     func backward(
         tokens: [Int32], positions: [Int32], documents: Documents, selected: [Int32],
-        into gradient: LlamaTensors
+        _ weights: TransformerTensors
     ) {
         guard let own = activations.gradients else {
             preconditionFailure("a model made without isTraining has no backward pass")
@@ -16,7 +19,7 @@ extension DecoderStack {
         let stream = own.stream.prefix(tokens.count)
         let attention = own.attention.prefix(tokens.count)
         for index in (0..<configuration.layers).reversed() {
-            let layer = activations.layers[index]
+            let (layer, weight) = (activations.layers[index], weights.layers[index])
             if index == configuration.layers - 1 {
                 let source = activations.selectedAttention.prefix(selected.count)
                 operations.gather(source, layer.attention, rows: selected)
@@ -24,7 +27,7 @@ extension DecoderStack {
                     own.selected.prefix(selected.count),
                     own.selectedAttention.prefix(selected.count)
                 )
-                feedBackward(index, stream: part, source, dattention: partAttention, gradient)
+                feedBackward(index, stream: part, source, dattention: partAttention, weight)
                 stream.clear()
                 attention.clear()
                 operations.scatterAdd(stream, part, rows: selected)
@@ -32,12 +35,14 @@ extension DecoderStack {
             } else {
                 feedBackward(
                     index, stream: stream, layer.attention.prefix(tokens.count),
-                    dattention: attention, gradient)
+                    dattention: attention, weight)
             }
             attendBackward(index, documents: documents)
-            projectBackward(index, stream: stream, positions: positions, gradient)
+            projectBackward(index, stream: stream, positions: positions, weight)
         }
-        operations.scatterAdd(gradient.embedding, stream, rows: tokens)
+        guard let gradient = weights.embedding.gradient else { return }
+        if let scale = configuration.embeddingScale { operations.scale(stream, by: scale) }
+        operations.scatterAdd(gradient, stream, rows: tokens)
     }
 
     /// Back through the gated layer and the attention's output projection.
@@ -45,31 +50,45 @@ extension DecoderStack {
     /// `stream` is the gradient of the layer's output and becomes that of its residual input.
     private func feedBackward(
         _ index: Int, stream: Tensor, _ attention: Tensor, dattention: Tensor,
-        _ gradient: LlamaTensors
+        _ weight: TransformerTensors.Layer
     ) {
         guard let own = activations.gradients else { return }
-        let (layer, weight) = (activations.layers[index], weights.layers[index])
-        let (dweight, rows) = (gradient.layers[index], stream.rows)
+        let (layer, rows) = (activations.layers[index], stream.rows)
         let (gate, up) = (layer.gate.prefix(rows), layer.up.prefix(rows))
         let gated = activations.gated.prefix(rows)
         let (dgated, dnormed) = (own.gated.prefix(rows), own.normed.prefix(rows))
 
-        operations.gatedActivation(gated, gate: gate, up: up)
-        operations.linearWeightGradient(dweight.down, stream, gated, adding: false)
-        operations.linearInputGradient(dgated, stream, weight: weight.down, adding: false)
-        operations.gatedActivationGradient(gate: gate, up: up, dgated)
+        operations.gatedActivation(gated, gate: gate, up: up, configuration.activation)
+        let dfeed = branchGradient(stream, weight.feedNorm, layer.feedBranch)
+        weight.down.backward(dgated, dfeed, gated, on: operations)
+        operations.gatedActivationGradient(
+            gate: gate, up: up, dgated, configuration.activation)
 
         let normed = normalizedMiddle(index, rows: rows)
-        operations.linearWeightGradient(dweight.gate, gate, normed, adding: false)
-        operations.linearWeightGradient(dweight.up, up, normed, adding: false)
-        operations.linearInputGradient(dnormed, gate, weight: weight.gate, adding: false)
-        operations.linearInputGradient(dnormed, up, weight: weight.up, adding: true)
-        operations.rmsNormGradient(
-            stream, dweight.middleNorm, dnormed, layer.middle.prefix(rows),
-            inverse: layer.middleInverse, gain: weight.middleNorm)
+        weight.gate.backward(dnormed, gate, normed, on: operations)
+        weight.up.backward(dnormed, up, normed, adding: true, on: operations)
+        weight.middleNorm.backward(
+            stream, dnormed, layer.middle.prefix(rows), inverse: layer.middleInverse,
+            scratch: own.gain, on: operations)
 
-        operations.linearWeightGradient(dweight.output, stream, attention, adding: false)
-        operations.linearInputGradient(dattention, stream, weight: weight.output, adding: false)
+        let dbranch = branchGradient(stream, weight.attentionNorm, layer.attentionBranch)
+        weight.output.backward(dattention, dbranch, attention, on: operations)
+    }
+
+    /// The gradient of what a projection added to the stream: the stream's own, or, where it was
+    /// normed before, that through the norm.
+    private func branchGradient(
+        _ stream: Tensor, _ norm: Norm?, _ branch: Activations.Branch?
+    ) -> Tensor {
+        guard let norm, let branch, let own = activations.gradients, let room = own.branch else {
+            return stream
+        }
+        let gradient = room.prefix(stream.rows)
+        gradient.clear()
+        norm.backward(
+            gradient, stream, branch.output.prefix(stream.rows), inverse: branch.inverse,
+            scratch: own.gain, on: operations)
+        return gradient
     }
 
     /// Back through attention, document by document.
@@ -81,45 +100,74 @@ extension DecoderStack {
                 own.projected.rows(document), own.attention.rows(document),
                 of: layer.projected.rows(document), output: layer.attention.rows(document),
                 logSumExp: layer.logSumExp.rows(document), scratch: own.scratch,
-                shape: configuration.attention)
+                shape: configuration.attention(index))
         }
     }
 
     /// Back through rotation, projections and the input norm; adds to `stream`.
     private func projectBackward(
-        _ index: Int, stream: Tensor, positions: [Int32], _ gradient: LlamaTensors
+        _ index: Int, stream: Tensor, positions: [Int32], _ weight: TransformerTensors.Layer
     ) {
         guard let own = activations.gradients else { return }
-        let (layer, weight) = (activations.layers[index], weights.layers[index])
-        let (dweight, rows) = (gradient.layers[index], stream.rows)
+        let (layer, rows) = (activations.layers[index], stream.rows)
         let dprojected = own.projected.rows(0..<rows)
         let dnormed = own.normed.prefix(rows)
-        operations.rotate(
-            dprojected.queries, positions: positions, table: rotary, backwards: true)
-        operations.rotate(dprojected.keys, positions: positions, table: rotary, backwards: true)
+        let table = rotary[index]
+        operations.rotate(dprojected.queries, positions: positions, table: table, backwards: true)
+        operations.rotate(dprojected.keys, positions: positions, table: table, backwards: true)
+        let dplain = headNormBackward(layer, dprojected, weight)
 
         let normed = normalizedInput(index, rows: rows)
-        let pairs = [
-            (dprojected.queries, weight.queries, dweight.queries),
-            (dprojected.keys, weight.keys, dweight.keys),
-            (dprojected.values, weight.values, dweight.values),
-        ]
-        for (number, (dy, weight, dweight)) in pairs.enumerated() {
-            operations.linearWeightGradient(dweight, dy, normed, adding: false)
-            operations.linearInputGradient(dnormed, dy, weight: weight, adding: number > 0)
+        weight.queries.backward(dnormed, dplain.queries, normed, on: operations)
+        weight.keys.backward(dnormed, dplain.keys, normed, adding: true, on: operations)
+        weight.values.backward(dnormed, dprojected.values, normed, adding: true, on: operations)
+        weight.inputNorm.backward(
+            stream, dnormed, layer.input.prefix(rows), inverse: layer.inputInverse,
+            scratch: own.gain, on: operations)
+    }
+
+    /// The gradient of queries and keys before every head was normed; itself where none was.
+    private func headNormBackward(
+        _ layer: Activations.Layer, _ dprojected: ProjectedHeads,
+        _ weight: TransformerTensors.Layer
+    ) -> ProjectedHeads {
+        let rows = 0..<dprojected.queries.rows
+        guard let own = activations.gradients, let dplain = own.unnormed?.rows(rows),
+            let plain = layer.unnormed?.rows(rows), let inverse = layer.headInverse,
+            let queries = weight.queryNorm, let keys = weight.keyNorm
+        else { return dprojected }
+        for (norm, dx, dy, x, inverse) in [
+            (queries, dplain.queries, dprojected.queries, plain.queries, inverse.queries),
+            (keys, dplain.keys, dprojected.keys, plain.keys, inverse.keys),
+        ] {
+            dx.clear()
+            eachHead(inverse, dx, dy, x) { inverse, it in
+                norm.backward(
+                    it[0], it[1], it[2], inverse: inverse, scratch: own.gain, on: operations)
+            }
         }
-        operations.rmsNormGradient(
-            stream, dweight.inputNorm, dnormed, layer.input.prefix(rows),
-            inverse: layer.inputInverse, gain: weight.inputNorm)
+        return dplain
     }
 
     /// The final norm's gradient: from `gradients.normed` into `gradients.selected`.
-    func normBackward(_ output: Tensor, into gradient: LlamaTensors) {
+    func normBackward(_ output: Tensor, _ weights: TransformerTensors) {
         guard let own = activations.gradients else { return }
         let selected = own.selected.prefix(output.rows)
         selected.clear()
-        operations.rmsNormGradient(
-            selected, gradient.norm, own.normed.prefix(output.rows), output,
-            inverse: activations.outputInverse, gain: weights.norm)
+        weights.norm.backward(
+            selected, own.normed.prefix(output.rows), output,
+            inverse: activations.outputInverse, scratch: own.gain, on: operations)
+    }
+
+    /// Back through the head: from the logits' gradient to that of what the head read.
+    func headBackward(
+        _ dlogits: Tensor, _ normed: Tensor, rows: Range<Int>, _ weights: TransformerTensors
+    ) {
+        guard let own = activations.gradients else { return }
+        if let cap = configuration.logitCap, let capped = activations.cappedLogits {
+            operations.softcapGradient(dlogits, capped.prefix(rows.count), cap: Float(cap))
+        }
+        weights.head.backward(
+            own.normed.rows(rows), dlogits, normed, accumulating: true, on: operations)
     }
 }

@@ -106,7 +106,7 @@ public struct WeightFiles {
         if let name = extra.min(), let number = places[name] {
             throw InputError(
                 file: files[number].path, field: name,
-                "a Llama of this configuration has no such tensor",
+                "a decoder of this configuration has no such tensor",
                 remedy: "Nothing was loaded. Check that weights and config.json belong together.")
         }
     }

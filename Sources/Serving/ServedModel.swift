@@ -15,7 +15,7 @@ public struct ServedModel: Sendable {
     public let digest: Digest
     /// When it was loaded, in seconds since 1970.
     let created: Int
-    let configuration: LlamaConfiguration
+    let configuration: TransformerConfiguration
     let tokenizer: Tokenizer
     let template: ChatTemplate
     /// The tokens that end an answer.
@@ -24,22 +24,22 @@ public struct ServedModel: Sendable {
 
     /// Parameters that nobody changes any more, for the threads that compute with them.
     ///
-    /// A `Llama` belongs to one thread because of its working memory; threads take only the
-    /// parameters from this one, through `Llama(sharing:)`, and those are constant once loaded.
+    /// A `Transformer` belongs to one thread because of its working memory; threads take only the
+    /// parameters from this one, through `Transformer(sharing:)`, and those are constant once loaded.
     final class Weights: @unchecked Sendable {
-        private let loaded: Llama
+        private let loaded: Transformer
 
-        init(_ loaded: Llama) { self.loaded = loaded }
+        init(_ loaded: Transformer) { self.loaded = loaded }
 
         /// A model over these parameters for the calling thread.
-        func model() -> Llama { Llama(sharing: loaded, rowTokensMax: 1) }
+        func model() -> Transformer { Transformer(sharing: loaded, rowTokensMax: 1) }
     }
 
     /// Reads a Hugging Face folder; throws `InputError` naming the file that cannot be used.
     public init(folder: String, names: [String]) throws {
         tokenizer = try Tokenizer(folder: folder)
         template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
-        let model = try Llama(folder: folder, rowTokensMax: 1, isTraining: false)
+        let model = try Transformer(folder: folder, rowTokensMax: 1, isTraining: false)
         configuration = model.configuration
         ends = Set(configuration.eos + tokenizer.ends(of: template))
         weights = Weights(model)

@@ -12,6 +12,9 @@ extension AttentionShape {
         attention_scratch_size(tokens, group, headDimension)
     }
 
+    /// As the kernels have it, for which a window that ends nowhere is the largest number.
+    fileprivate var windowCount: Int { window ?? Int(bitPattern: UInt.max) }
+
     /// The largest head that the kernels take.
     public static var headDimensionMax: Int { Int(ATTENTION_HEAD_MAX) }
 }
@@ -42,8 +45,8 @@ extension CPUOperations {
             unsafe attention_forward_NGD(
                 output.values + column, output.stride, logSumExp.values + head * group,
                 logSumExp.stride, queries.values + column, queries.stride,
-                cache.values + head * cache.stride, shape.scale, first, queries.rows, group,
-                dimension)
+                cache.values + head * cache.stride, shape.scale, shape.cap ?? 0,
+                shape.windowCount, first, queries.rows, group, dimension)
         }
     }
 
@@ -67,8 +70,7 @@ extension CPUOperations {
                 input.keys.values + own, input.values.values + own, input.keys.stride,
                 output.values + column, doutput.values + column, output.stride,
                 logSumExp.values + head * group, logSumExp.stride, scratch.values, shape.scale,
-                rows,
-                group, dimension)
+                shape.cap ?? 0, shape.windowCount, rows, group, dimension)
         }
     }
 }

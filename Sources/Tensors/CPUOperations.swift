@@ -29,21 +29,25 @@ public final class CPUOperations: Operations {
             dw.rows, dw.columns, x.rows)
     }
 
-    public func rmsNorm(_ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, epsilon: Float) {
+    public func rmsNorm(
+        _ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, offset: Float, epsilon: Float
+    ) {
         precondition(y.rows == x.rows && y.columns == x.columns && inverse.columns >= x.rows)
+        precondition(gain.columns == x.columns)
         unsafe rmsnorm_forward_TD(
-            y.values, y.stride, inverse.values, x.values, x.stride, gain.values, epsilon, x.rows,
-            x.columns)
+            y.values, y.stride, inverse.values, x.values, x.stride, gain.values, offset, epsilon,
+            x.rows, x.columns)
     }
 
     public func rmsNormGradient(
-        _ dx: Tensor, _ dgain: Tensor, _ dy: Tensor, _ x: Tensor, inverse: Tensor, gain: Tensor
+        _ dx: Tensor, _ dgain: Tensor, _ dy: Tensor, _ x: Tensor, inverse: Tensor, gain: Tensor,
+        offset: Float
     ) {
         precondition(dx.rows == x.rows && dy.rows == x.rows && inverse.columns >= x.rows)
         precondition(dx.columns == x.columns && dy.columns == x.columns)
         unsafe rmsnorm_backward_TD(
             dx.values, dx.stride, dgain.values, dy.values, dy.stride, x.values, x.stride,
-            inverse.values, gain.values, x.rows, x.columns)
+            inverse.values, gain.values, offset, x.rows, x.columns)
     }
 
     public func rotate(_ x: Tensor, positions: [Int32], table: RotaryTable, backwards: Bool) {
@@ -55,18 +59,6 @@ public final class CPUOperations: Operations {
                 x.values, x.stride, positions.baseAddress, table.cosine.values, table.sine.values,
                 backwards ? -1 : 1, x.rows, x.columns / dimension, dimension)
         }
-    }
-
-    public func gatedActivation(_ h: Tensor, gate: Tensor, up: Tensor) {
-        precondition(gate.stride == up.stride && h.rows == gate.rows && h.columns == gate.columns)
-        unsafe swiglu_forward_TI(
-            h.values, h.stride, gate.values, up.values, gate.stride, h.rows, h.columns)
-    }
-
-    public func gatedActivationGradient(gate: Tensor, up: Tensor, _ dh: Tensor) {
-        precondition(gate.stride == up.stride && dh.rows == gate.rows && dh.columns == gate.columns)
-        unsafe swiglu_backward_TI(
-            gate.values, up.values, gate.stride, dh.values, dh.stride, dh.rows, dh.columns)
     }
 
     public func gather(_ y: Tensor, _ x: Tensor, rows: [Int32]) {

@@ -16,11 +16,14 @@ public protocol Operations: AnyObject {
     /// dW = dyᵀ x, or dW += dyᵀ x.
     func linearWeightGradient(_ dw: Tensor, _ dy: Tensor, _ x: Tensor, adding: Bool)
 
-    /// y = x / rms(x) · gain; `inverse`, a row of at least as many columns as x has rows, keeps 1 / rms.
-    func rmsNorm(_ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, epsilon: Float)
+    /// y = x / rms(x) · (gain + offset); `inverse`, a row of at least as many columns as x has rows,
+    /// keeps 1 / rms.
+    func rmsNorm(
+        _ y: Tensor, inverse: Tensor, _ x: Tensor, gain: Tensor, offset: Float, epsilon: Float)
     /// Adds to dx and dgain.
     func rmsNormGradient(
-        _ dx: Tensor, _ dgain: Tensor, _ dy: Tensor, _ x: Tensor, inverse: Tensor, gain: Tensor)
+        _ dx: Tensor, _ dgain: Tensor, _ dy: Tensor, _ x: Tensor, inverse: Tensor, gain: Tensor,
+        offset: Float)
 
     /// Rotates every head in the columns of x by its row's position, or back.
     func rotate(_ x: Tensor, positions: [Int32], table: RotaryTable, backwards: Bool)
@@ -36,10 +39,25 @@ public protocol Operations: AnyObject {
         _ gradient: ProjectedHeads, _ doutput: Tensor, of input: ProjectedHeads, output: Tensor,
         logSumExp: Tensor, scratch: Tensor, shape: AttentionShape)
 
-    /// h = silu(gate) · up
-    func gatedActivation(_ h: Tensor, gate: Tensor, up: Tensor)
+    /// h = activation(gate) · up
+    func gatedActivation(_ h: Tensor, gate: Tensor, up: Tensor, _ activation: Activation)
     /// Replaces gate and up by their gradients.
-    func gatedActivationGradient(gate: Tensor, up: Tensor, _ dh: Tensor)
+    func gatedActivationGradient(
+        gate: Tensor, up: Tensor, _ dh: Tensor, _ activation: Activation)
+
+    /// x = cap · tanh(x / cap)
+    func softcap(_ x: Tensor, cap: Float)
+    /// Replaces dx, the gradient of y, which is what `softcap` made, by that of its input.
+    func softcapGradient(_ dx: Tensor, _ y: Tensor, cap: Float)
+
+    /// y += x
+    func add(_ y: Tensor, _ x: Tensor)
+    /// Adds one row to every row of y.
+    func addRow(_ y: Tensor, _ row: Tensor)
+    /// Adds the sum of x's rows, t ascending, to a row.
+    func addColumnSums(_ sums: Tensor, _ x: Tensor)
+    /// x *= factor
+    func scale(_ x: Tensor, by factor: Float)
 
     /// y[t] = x[rows[t]]
     func gather(_ y: Tensor, _ x: Tensor, rows: [Int32])
@@ -70,22 +88,43 @@ public protocol Operations: AnyObject {
 /// Tensors have room for a multiple of this many rows.
 public let rowBlock = 64
 
-/// The heads of an attention and their size.
+/// What a gate goes through before it multiplies.
+public enum Activation: String, Sendable, CaseIterable {
+    /// x · sigmoid(x)
+    case silu
+    /// GELU in its tanh form, x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
+    case gelu
+}
+
+/// The heads of an attention, their size, and what becomes of the scores.
 public struct AttentionShape: Sendable, Equatable {
     public let heads: Int
     public let keyValueHeads: Int
     public let headDimension: Int
+    /// Multiplies the products of queries and keys.
+    public let scale: Float
+    /// Scores become cap · tanh(score / cap); nil leaves them.
+    public let cap: Float?
+    /// A query sees its own and the keys before it, so many in all; nil sees all.
+    public let window: Int?
 
-    public init(heads: Int, keyValueHeads: Int, headDimension: Int) {
+    /// The scale is that of Vaswani and others, `headDimension`^-½, where none is given.
+    public init(
+        heads: Int, keyValueHeads: Int, headDimension: Int, scale: Float? = nil,
+        cap: Float? = nil, window: Int? = nil
+    ) {
         precondition(heads % keyValueHeads == 0)
+        precondition((cap ?? 1) > 0 && (window ?? 1) > 0)
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.headDimension = headDimension
+        self.scale = scale ?? Float(1 / Double(headDimension).squareRoot())
+        self.cap = cap
+        self.window = window
     }
 
     /// Query heads that share one key-value head.
     public var group: Int { heads / keyValueHeads }
-    public var scale: Float { Float(1 / Double(headDimension).squareRoot()) }
 }
 
 /// Queries, keys and values of the same rows, heads side by side.

@@ -28,4 +28,4 @@ public protocol Learner: AnyObject {
     ) -> [Double]
 }
 
-extension Llama: Learner {}
+extension Transformer: Learner {}

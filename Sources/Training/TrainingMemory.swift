@@ -15,7 +15,7 @@ public struct TrainingMemory: Sendable, Equatable {
     public static let program = 64 << 20
 
     /// - Parameter threads: of a rank; each computes rows of its own.
-    public init(_ configuration: LlamaConfiguration, rowTokens: Int, threads: Int = 1) {
+    public init(_ configuration: TransformerConfiguration, rowTokens: Int, threads: Int = 1) {
         let count = ParameterLayout(configuration).count
         let float = MemoryLayout<Float>.stride
         weights = threads * count * float

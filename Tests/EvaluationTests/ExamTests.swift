@@ -21,10 +21,10 @@ import Tokenizers
     static func examinee(_ name: String = "m@1", seed: UInt64 = 11) -> Examinee {
         let tokenizer = Tokenizer(
             learning: 300, from: rows.map { "\($0.id)" }, specialTokens: ChatTemplate.specialTokens)
-        let configuration = LlamaConfiguration(
+        let configuration = TransformerConfiguration(
             hidden: 16, layers: 1, heads: 2, keyValueHeads: 1, intermediate: 32,
             vocabulary: tokenizer.vocabularySize, initializerRange: 0.5)
-        let model = Llama(configuration: configuration, rowTokensMax: 64, isTraining: false)
+        let model = Transformer(configuration: configuration, rowTokensMax: 64, isTraining: false)
         model.initialize(seed: seed)
         return Examinee(name: name, model: model, tokenizer: tokenizer, template: .chatML)
     }

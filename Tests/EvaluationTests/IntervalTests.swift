@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What scipy and statsmodels computed, by `scripts/goldens/statistics.py`.
+/// What scipy and statsmodels computed, by `scripts/goldens/exam_statistics.py`.
 private struct Recorded: Decodable {
     struct Share: Decodable { var right: Int, n: Int, low: Double, high: Double }
     struct Pairs: Decodable { var gained: Int, lost: Int, p: Double }

@@ -26,13 +26,13 @@ import Tokenizers
         .deletingLastPathComponent().appendingPathComponent("Goldens/export").path
 
     let expected: [Expected.Case]
-    let model: Llama
+    let model: Transformer
     let tokenizer: Tokenizer
 
     init() throws {
         let text = try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/expected.json"))
         expected = try JSONDecoder().decode(Expected.self, from: text).cases
-        model = try Llama(folder: Self.folder, rowTokensMax: 128, isTraining: false)
+        model = try Transformer(folder: Self.folder, rowTokensMax: 128, isTraining: false)
         tokenizer = try Tokenizer(contentsOf: Self.folder + "/tokenizer.json")
     }
 

@@ -7,12 +7,12 @@ import Testing
 import Tokenizers
 
 @Suite struct Generators {
-    static let configuration = LlamaConfiguration(
+    static let configuration = TransformerConfiguration(
         hidden: 48, layers: 3, heads: 6, keyValueHeads: 2, intermediate: 80, vocabulary: 97,
         positionsMax: 300, initializerRange: 0.25)
 
-    static func model() -> Llama {
-        let model = Llama(configuration: configuration, rowTokensMax: 300, isTraining: false)
+    static func model() -> Transformer {
+        let model = Transformer(configuration: configuration, rowTokensMax: 300, isTraining: false)
         model.initialize(seed: 3)
         return model
     }
@@ -118,11 +118,11 @@ import Tokenizers
     }
 
     @Test func `a stop text ends an answer, which streams as it is`() throws {
-        let configuration = LlamaConfiguration(
+        let configuration = TransformerConfiguration(
             hidden: 32, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 64,
             vocabulary: AnswerTexts.tokenizer.vocabularySize, positionsMax: 300,
             initializerRange: 0.4)
-        let model = Llama(configuration: configuration, rowTokensMax: 64, isTraining: false)
+        let model = Transformer(configuration: configuration, rowTokensMax: 64, isTraining: false)
         model.initialize(seed: 9)
         let tokenizer = AnswerTexts.tokenizer
         let prompts = (0..<40).map { Prompt([Int32(40 + $0)], key: UInt64($0)) }

@@ -20,7 +20,7 @@ struct Stories {
         let folder = try #require(storiesFolder)
         let text = try Data(contentsOf: URL(fileURLWithPath: folder + "/reference_outputs.json"))
         let reference = try JSONDecoder().decode(Reference.self, from: text)
-        let model = try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+        let model = try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
         for it in reference.greedy {
             let answer = try Generator(model: model).generate(
                 prompts: [it.prompt_ids],

@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Models
+import Tensors
 import TestSupport
 import Testing
 
@@ -28,11 +29,11 @@ import Testing
     }
 
     /// Reads a configuration from a file of this text.
-    static func read(_ text: String) async throws -> LlamaConfiguration {
+    static func read(_ text: String) async throws -> TransformerConfiguration {
         try await temporaryFolder { folder in
             let path = folder + "/config.json"
             try text.write(toFile: path, atomically: false, encoding: .utf8)
-            return try LlamaConfiguration(contentsOf: path)
+            return try TransformerConfiguration(contentsOf: path)
         }
     }
 
@@ -40,7 +41,7 @@ import Testing
         let old = try await Self.read(Self.text())
         #expect(
             old
-                == LlamaConfiguration(
+                == TransformerConfiguration(
                     hidden: 64, layers: 5, heads: 8, keyValueHeads: 4, headDimension: 8,
                     intermediate: 172, vocabulary: 512, positionsMax: 512, ropeTheta: 50_000,
                     normEpsilon: 1e-5, initializerRange: 0.02, tiedHead: true, bos: 1, eos: [2]))
@@ -74,8 +75,10 @@ import Testing
     }
 
     static let mistakes = [
-        Mistake("model_type", "\"llamma\"", "Known: llama. Did you mean llama?"),
-        Mistake("model_type", "\"mamba2\"", "Known: llama."),
+        Mistake("model_type", "\"llamma\"", "Did you mean llama?"),
+        Mistake(
+            "model_type", "\"mamba2\"",
+            "Known: llama, mistral, qwen2, qwen3, gemma2, gemma3_text."),
         Mistake("model_type", nil, "missing"),
         Mistake("model_type", "7", "not an architecture"),
         Mistake("architectures", "[\"LlamaForSequenceClassification\"]", "language-model head"),
@@ -95,12 +98,17 @@ import Testing
         Mistake("rms_norm_eps", "0", "not a number above 0"),
         Mistake("rms_norm_eps", "\"tiny\"", "not a number above 0"),
         Mistake("rope_theta", "-1", "not a number above 0"),
-        Mistake("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8.0}", "not supported"),
-        Mistake("rope_parameters", "{\"rope_type\": \"yarn\"}", "not supported"),
+        Mistake("rope_scaling", "{\"rope_type\": \"longrope\"}", "Known: default, linear"),
+        Mistake("rope_scaling", "{\"type\": \"dynamic\", \"factor\": 2.0}", "not supported"),
+        Mistake(
+            "rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8.0}", "missing",
+            blames: "rope_scaling.low_freq_factor"),
+        Mistake(
+            "rope_scaling", "{\"type\": \"linear\", \"factor\": 0}", "not a number above 0",
+            blames: "rope_scaling.factor"),
         Mistake("rope_parameters", "[]", "not an object"),
         Mistake("hidden_act", "\"gelu\"", "\"silu\" is"),
-        Mistake("attention_bias", "true", "not supported; false is"),
-        Mistake("mlp_bias", "true", "not supported; false is"),
+        Mistake("attention_bias", "1", "neither true nor false"),
         Mistake("attention_dropout", "0.1", "not supported; 0 is"),
         Mistake("quantization_config", "{\"bits\": 4}", "quantised"),
         Mistake("tie_word_embeddings", "\"yes\"", "neither true nor false"),
@@ -119,7 +127,10 @@ import Testing
         #expect(error?.file?.hasSuffix("/config.json") == true)
         #expect(error?.description.contains(mistake.says) == true, "\(error as Any)")
         let lines = text.split(separator: "\n")
-        #expect(error?.line == lines.firstIndex { $0.contains("\"\(blamed)\"") }.map { $0 + 1 })
+        let named = blamed.split(separator: ".").reversed().lazy.compactMap { name in
+            lines.firstIndex { $0.contains("\"\(name)\"") }
+        }
+        #expect(error?.line == named.first.map { $0 + 1 })
     }
 
     @Test(arguments: ["", "[]", "{", "{\"model_type\": llama}", "\u{0}\u{1}"])
@@ -130,7 +141,7 @@ import Testing
 
     @Test func `a missing file is named`() {
         #expect(throws: InputError.self) {
-            try LlamaConfiguration(contentsOf: "/nowhere/config.json")
+            try TransformerConfiguration(contentsOf: "/nowhere/config.json")
         }
     }
 }

@@ -6,18 +6,18 @@ import TestSupport
 import Testing
 
 @Suite struct ModelFolders {
-    static func bits(_ model: Llama) -> [UInt32] { unsafe model.parameters.map(\.bitPattern) }
+    static func bits(_ model: Transformer) -> [UInt32] { unsafe model.parameters.map(\.bitPattern) }
 
     @Test(arguments: [true, false])
     func `what is written is read again, bit for bit`(tied: Bool) async throws {
-        var configuration = LlamaConfiguration.small
+        var configuration = TransformerConfiguration.small
         (configuration.tiedHead, configuration.bos, configuration.eos) = (tied, 1, [2, 3])
-        let model = Llama.random(configuration)
+        let model = Transformer.random(configuration)
         try await temporaryFolder { folder in
             let digest = try model.write(folder: folder + "/out")
             #expect(try Digest(ofFile: folder + "/out/model.safetensors") == digest)
             #expect(try model.write(folder: folder + "/again") == digest)
-            let read = try Llama(folder: folder + "/out", rowTokensMax: 8, isTraining: false)
+            let read = try Transformer(folder: folder + "/out", rowTokensMax: 8, isTraining: false)
             #expect(read.configuration == configuration)
             #expect(Self.bits(read) == Self.bits(model))
             let files = try FileManager.default.contentsOfDirectory(atPath: folder + "/out")
@@ -51,7 +51,7 @@ import Testing
 
     @Test(arguments: ["BF16", "F16"])
     func `half precision and shards are read`(type: String) async throws {
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         let tensors = model.layout.entries.map { entry in
             let values = unsafe Array(
                 model.parameters[entry.offset..<(entry.offset + entry.count)])
@@ -74,7 +74,7 @@ import Testing
             let index = JSONValue.object(["weight_map": .object(map.mapValues { .string($0) })])
             let indexPath = folder + "/model.safetensors.index.json"
             try index.canonical.write(toFile: indexPath, atomically: true, encoding: .utf8)
-            let read = try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+            let read = try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
             for unsafe(own, other) in unsafe zip(read.parameters, model.parameters) {
                 let expected =
                     type == "F16"
@@ -88,14 +88,14 @@ import Testing
                 of: "a.safetensors", with: "../a.safetensors")
             try bad.write(toFile: indexPath, atomically: true, encoding: .utf8)
             let error = #expect(throws: InputError.self) {
-                try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+                try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
             }
             #expect(error?.field?.hasPrefix("weight_map.") == true)
         }
     }
 
     @Test func `weights that do not fit the configuration are refused by name`() async throws {
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         try await temporaryFolder { folder in
             try model.write(folder: folder)
             let path = folder + "/config.json"
@@ -105,7 +105,7 @@ import Testing
                 let changed = config.replacingOccurrences(of: old, with: new)
                 try changed.write(toFile: path, atomically: true, encoding: .utf8)
                 return #expect(throws: InputError.self) {
-                    try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+                    try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
                 }
             }
             let more = try refusal("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
@@ -123,17 +123,17 @@ import Testing
 
     @Test func `a folder without weights, or with numbers that are none, is refused`() async throws
     {
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         unsafe model.parameters[model.layout.entries[3].offset + 5] = .nan
         try await temporaryFolder { folder in
             try model.write(folder: folder)
             let error = #expect(throws: InputError.self) {
-                try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+                try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
             }
             #expect(error?.field == model.layout.entries[3].name)
             try FileManager.default.removeItem(atPath: folder + "/model.safetensors")
             #expect(throws: InputError.self) {
-                try Llama(folder: folder, rowTokensMax: 8, isTraining: false)
+                try Transformer(folder: folder, rowTokensMax: 8, isTraining: false)
             }
         }
     }

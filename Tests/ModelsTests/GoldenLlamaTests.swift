@@ -20,13 +20,13 @@ import Testing
         .deletingLastPathComponent().appendingPathComponent("Goldens/llama").path
 
     let expected: Expected
-    let model: Llama
+    let model: Transformer
     let row: PackedRow
 
     init() throws {
         let text = try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/expected.json"))
         expected = try JSONDecoder().decode(Expected.self, from: text)
-        model = try Llama(folder: Self.folder, rowTokensMax: 64, isTraining: true)
+        model = try Transformer(folder: Self.folder, rowTokensMax: 64, isTraining: true)
         let count = expected.tokens.count
         row = PackedRow(
             tokens: expected.tokens, documentStarts: [0],

@@ -17,7 +17,7 @@ import Testing
 
     @Test func `a gradient of any function of log-probabilities equals the fp64 oracle's`() {
         let row = Self.row
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         var gradient = [Float](repeating: .nan, count: model.layout.count)
         var loss = 0.0
         let scores = unsafe gradient.withUnsafeMutableBufferPointer {
@@ -38,7 +38,7 @@ import Testing
         }
         #expect(scores == model.scores(of: row))
 
-        let oracle = OracleLlama(
+        let oracle = OracleTransformer(
             .small, parameters: unsafe model.parameters.map { Double($0) })
         let tape = oracle.tape
         func score(_ document: Range<Int>) -> Tape.Node {
@@ -67,7 +67,7 @@ import Testing
     @Test func `slopes known beforehand give the very gradient of the fused pass`() {
         var numbers = SeededTokens(seed: 5)
         let row = numbers.row([1, 5, 12, 2, 140], vocabulary: 37)
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         let (loss, fused) = model.differentiate(row, scale: 0.25)
         var gradient = [Float](repeating: .nan, count: model.layout.count)
         let scores = unsafe gradient.withUnsafeMutableBufferPointer {
@@ -86,7 +86,7 @@ import Testing
     @Test func `do not depend on what else is in the row`() {
         var numbers = SeededTokens(seed: 6)
         let row = numbers.row([4, 9, 66, 3], vocabulary: 37)
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         let packed = model.scores(of: row)
         var apart: [Double] = []
         let starts = row.documentStarts.map { Int($0) }

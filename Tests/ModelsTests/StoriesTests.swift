@@ -32,13 +32,13 @@ struct StoriesModel {
             weights: ids.indices.map { $0 == ids.count - 1 ? 0 : 1 })
     }
 
-    static func meanLoss(_ model: Llama, _ ids: [Int32]) -> Double {
+    static func meanLoss(_ model: Transformer, _ ids: [Int32]) -> Double {
         model.lossSum(of: row(ids)) / Double(ids.count - 1)
     }
 
     @Test func `losses, first logits and smallest gaps equal the recorded ones`() throws {
         let folder = try #require(storiesFolder)
-        let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
+        let model = try Transformer(folder: folder, rowTokensMax: 512, isTraining: false)
         let text = try Data(contentsOf: URL(fileURLWithPath: folder + "/reference_outputs.json"))
         let reference = try JSONDecoder().decode(Reference.self, from: text)
         #expect(!reference.greedy.isEmpty)

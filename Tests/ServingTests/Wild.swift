@@ -10,8 +10,8 @@ enum Wild {
     ) async throws -> Output {
         try await temporaryFolder { place in
             let folder = "\(place)/wild"
-            let model = Llama(
-                configuration: LlamaConfiguration(
+            let model = Transformer(
+                configuration: TransformerConfiguration(
                     hidden: 64, layers: 3, heads: 4, keyValueHeads: 2, intermediate: 96,
                     vocabulary: vocabulary, positionsMax: positions, initializerRange: 0.2),
                 rowTokensMax: 1, isTraining: false)

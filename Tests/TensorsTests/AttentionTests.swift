@@ -8,9 +8,16 @@ import Testing
         var heads: Int
         var shared: Int
         var dimension: Int
-        var testDescription: String { "\(tokens) tokens, \(heads):\(shared) of \(dimension)" }
+        var scale: Float?
+        var cap: Float?
+        var window: Int?
+        var testDescription: String {
+            "\(tokens) tokens, \(heads):\(shared) of \(dimension), cap \(cap ?? 0), window \(window ?? 0)"
+        }
         var attention: AttentionShape {
-            AttentionShape(heads: heads, keyValueHeads: shared, headDimension: dimension)
+            AttentionShape(
+                heads: heads, keyValueHeads: shared, headDimension: dimension, scale: scale,
+                cap: cap, window: window)
         }
     }
 
@@ -37,6 +44,12 @@ import Testing
         Shape(tokens: 64, heads: 2, shared: 1, dimension: 16),
         Shape(tokens: 131, heads: 3, shared: 1, dimension: 8),
         Shape(tokens: 66, heads: 2, shared: 2, dimension: 40),
+        Shape(tokens: 70, heads: 2, shared: 1, dimension: 8, scale: 0.7, cap: 1.5),
+        Shape(tokens: 9, heads: 2, shared: 1, dimension: 4, window: 1),
+        Shape(tokens: 200, heads: 2, shared: 1, dimension: 6, window: 3),
+        Shape(tokens: 200, heads: 2, shared: 2, dimension: 6, window: 64),
+        Shape(tokens: 150, heads: 3, shared: 1, dimension: 6, cap: 2, window: 65),
+        Shape(tokens: 130, heads: 1, shared: 1, dimension: 8, window: 500),
     ])
     func `outputs and gradients equal the textbook`(shape: Shape) {
         var numbers = SeededNumbers(seed: 1)
@@ -69,10 +82,12 @@ import Testing
         let expected = leaves.indices.map { t in
             (0..<shape.heads).flatMap { index in
                 let shared = index * shape.shared / shape.heads
+                let seen = leaves[max(0, t + 1 - (shape.window ?? t + 1))...t]
                 return tape.attention(
                     query: head(leaves[t], index),
-                    keys: leaves[...t].map { head($0, shape.heads + shared) },
-                    values: leaves[...t].map { head($0, shape.heads + shape.shared + shared) })
+                    keys: seen.map { head($0, shape.heads + shared) },
+                    values: seen.map { head($0, shape.heads + shape.shared + shared) },
+                    scale: shape.scale.map { Double($0) }, cap: shape.cap.map { Double($0) })
             }
         }
         #expect(output.error(against: tape.numbers(expected)) < 3e-6)
@@ -80,9 +95,11 @@ import Testing
         #expect(gradient.error(against: wanted) < 1e-5)
     }
 
-    @Test(arguments: [1, 3, 50, 64, 100])
-    func `a cache filled in pieces gives the same bits`(piece: Int) {
-        let shape = Shape(tokens: 150, heads: 4, shared: 2, dimension: 12)
+    @Test(arguments: [1, 3, 50, 64, 100], [nil, 1, 5, 64, 70])
+    func `a cache filled in pieces gives the same bits`(piece: Int, window: Int?) {
+        let shape = Shape(
+            tokens: 150, heads: 4, shared: 2, dimension: 12, cap: window.map { Float($0) },
+            window: window)
         var numbers = SeededNumbers(seed: 2)
         let operations = CPUOperations()
         let input = Matrix(shape.tokens, Self.columns(shape), &numbers)

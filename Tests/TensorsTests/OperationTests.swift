@@ -40,22 +40,25 @@ import Testing
         #expect(dw.error(against: gradients[1]) < 2e-6)
     }
 
-    @Test(arguments: [(1, 3), (5, 16), (9, 50), (4, 96)])
-    func `norms and their gradients`(rows: Int, columns: Int) {
+    @Test(arguments: [(1, 3), (5, 16), (9, 50), (4, 96)], [0, 1] as [Float])
+    func `norms and their gradients`(shape: (Int, Int), offset: Float) {
+        let (rows, columns) = shape
         var numbers = SeededNumbers(seed: 2)
         let (x, gain) = (Matrix(rows, columns, &numbers), Matrix(1, columns, &numbers))
         let dy = Matrix(rows, columns, &numbers)
         let (y, inverse) = (Matrix(zeros: rows, columns), Matrix(zeros: 1, rows))
         let (dx, dgain) = (Matrix(zeros: rows, columns), Matrix(zeros: 1, columns))
         operations.rmsNorm(
-            y.tensor, inverse: inverse.tensor, x.tensor, gain: gain.tensor, epsilon: 1e-2)
+            y.tensor, inverse: inverse.tensor, x.tensor, gain: gain.tensor, offset: offset,
+            epsilon: 1e-2)
         operations.rmsNormGradient(
             dx.tensor, dgain.tensor, dy.tensor, x.tensor, inverse: inverse.tensor,
-            gain: gain.tensor)
+            gain: gain.tensor, offset: offset)
 
         let tape = Tape()
         let (xs, gains) = (tape.leaves(x.values), tape.leaves(gain.values))
-        let ys = xs.map { tape.rmsNorm($0, gain: gains[0], epsilon: Double(Float(1e-2))) }
+        let factors = gains[0].map { tape.sum($0, tape.constant(Double(offset))) }
+        let ys = xs.map { tape.rmsNorm($0, gain: factors, epsilon: Double(Float(1e-2))) }
         let gradients = tape.gradient(of: ys, along: dy.values, at: [xs, gains])
         #expect(y.error(against: tape.numbers(ys)) < 2e-6)
         #expect(dx.error(against: gradients[0]) < 5e-6)
@@ -65,7 +68,8 @@ import Testing
     @Test(arguments: [2, 6, 32, 80])
     func `rotation, and its reversal`(dimension: Int) {
         var numbers = SeededNumbers(seed: 3)
-        let table = RotaryTable(positions: 3000, headDimension: dimension, theta: 10_000)
+        let table = RotaryTable(
+            positions: 3000, headDimension: dimension, RotarySettings(theta: 10_000))
         let x = Matrix(6, 3 * dimension, &numbers)
         let before = x.values
         let positions: [Int32] = [0, 1, 2, 0, 700, 2999]
@@ -82,17 +86,60 @@ import Testing
         #expect(x.error(against: before) < 5e-7)
     }
 
-    @Test(arguments: [1, 15, 16, 45])
-    func `the gated activation and its gradient`(columns: Int) {
+    /// Small numbers are what a cap sees most: there its result differs from them by their cube.
+    @Test(arguments: [1, 15, 16, 45], [0.01, 1, 300] as [Float])
+    func `a soft cap and its gradient`(columns: Int, deviation: Float) {
+        var numbers = SeededNumbers(seed: 5)
+        let x = Matrix(4, columns, &numbers, deviation: deviation)
+        let dy = Matrix(4, columns, &numbers)
+        let tape = Tape()
+        let xs = tape.leaves(x.values)
+        let ys = xs.map { $0.map { tape.capped($0, 30) } }
+        let gradient = tape.gradient(of: ys, along: dy.values, at: [xs])[0]
+        operations.softcap(x.tensor, cap: 30)
+        for (own, expected) in zip(x.values.joined(), tape.numbers(ys).joined()) {
+            #expect(abs(own - expected) <= 3e-7 * abs(expected), "\(own)")
+        }
+        operations.softcapGradient(dy.tensor, x.tensor, cap: 30)
+        #expect(dy.error(against: gradient) < 1e-6)
+    }
+
+    @Test func `rows are added, scaled and summed`() {
+        var numbers = SeededNumbers(seed: 6)
+        let (y, x, row) = (
+            Matrix(5, 21, &numbers), Matrix(5, 21, &numbers), Matrix(1, 21, &numbers)
+        )
+        let (before, others, one) = (y.values, x.values, row.values[0])
+        operations.add(y.tensor, x.tensor)
+        operations.addRow(y.tensor, row.tensor)
+        operations.scale(y.tensor, by: 0.5)
+        let expected = zip(before, others).map {
+            zip(zip($0, $1), one).map { ($0.0 + $0.1 + $1) / 2 }
+        }
+        #expect(y.error(against: expected) < 1e-6)
+        operations.addColumnSums(row.tensor, x.tensor)
+        let sums = one.indices.map { column in
+            one[column] + others.reduce(0) { $0 + $1[column] }
+        }
+        #expect(row.error(against: [sums]) < 1e-6)
+    }
+
+    @Test(arguments: [1, 15, 16, 45], Activation.allCases)
+    func `the gated activation and its gradient`(columns: Int, activation: Activation) {
         var numbers = SeededNumbers(seed: 4)
         let (gate, up) = (Matrix(4, columns, &numbers, deviation: 6), Matrix(4, columns, &numbers))
         let (h, dh) = (Matrix(zeros: 4, columns), Matrix(4, columns, &numbers))
         let tape = Tape()
         let (gates, ups) = (tape.leaves(gate.values), tape.leaves(up.values))
-        let hs = zip(gates, ups).map { zip($0, $1).map { tape.product(tape.silu($0), $1) } }
+        let hs = zip(gates, ups).map {
+            zip($0, $1).map {
+                tape.product(activation == .silu ? tape.silu($0) : tape.gelu($0), $1)
+            }
+        }
         let gradients = tape.gradient(of: hs, along: dh.values, at: [gates, ups])
-        operations.gatedActivation(h.tensor, gate: gate.tensor, up: up.tensor)
-        operations.gatedActivationGradient(gate: gate.tensor, up: up.tensor, dh.tensor)
+        operations.gatedActivation(h.tensor, gate: gate.tensor, up: up.tensor, activation)
+        operations.gatedActivationGradient(
+            gate: gate.tensor, up: up.tensor, dh.tensor, activation)
         #expect(h.error(against: tape.numbers(hs)) < 1e-6)
         #expect(gate.error(against: gradients[0]) < 1e-6)
         #expect(up.error(against: gradients[1]) < 1e-6)

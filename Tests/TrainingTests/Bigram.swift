@@ -28,7 +28,7 @@ import Training
     private static func layout(_ vocabulary: Int) -> ParameterLayout {
         // Layouts are made for decoders; this one is rewritten.
         var layout = ParameterLayout(
-            LlamaConfiguration(
+            TransformerConfiguration(
                 hidden: 2, layers: 0, heads: 1, keyValueHeads: 1, intermediate: 2, vocabulary: 2))
         var (table, bias) = (layout.entries[0], layout.entries[0])
         table.name = "table.weight"

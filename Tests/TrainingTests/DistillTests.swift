@@ -11,7 +11,7 @@ import Training
 /// distributions of a teacher that it can equal.
 @Suite struct Distilling {
     private static let vocabulary = 12
-    private static let student = LlamaConfiguration(
+    private static let student = TransformerConfiguration(
         hidden: 16, layers: 1, heads: 2, keyValueHeads: 1, headDimension: 8, intermediate: 24,
         vocabulary: vocabulary)
 
@@ -66,7 +66,7 @@ import Training
         let plan = try plan(mix: mix)
         let folder = try TemporaryFolder()
         let results = try ThreadWorld.run(ranks: ranks) { world in
-            let model = Llama(configuration: Self.student, rowTokensMax: 28, isTraining: true)
+            let model = Transformer(configuration: Self.student, rowTokensMax: 28, isTraining: true)
             model.initialize(seed: 5)
             var losses: [Double] = []
             let trainer = Trainer(
@@ -87,7 +87,7 @@ import Training
     }
 
     /// The teacher's KL to the student, mean over all tokens that may come before.
-    private static func divergence(of model: Llama) -> Double {
+    private static func divergence(of model: Transformer) -> Double {
         var total = 0.0
         for token in 0..<Int32(vocabulary) {
             let q = distribution(after: token)

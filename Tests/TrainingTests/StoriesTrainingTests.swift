@@ -43,7 +43,7 @@ struct `Stories learning Shakespeare` {
     /// Passages, each after the token that begins a text.
     init() throws {
         let tokenizer = try #require(storiesTokenizer)
-        let begin = try #require(try LlamaConfiguration(folder: stories).bos)
+        let begin = try #require(try TransformerConfiguration(folder: stories).bos)
         let text = try String(
             contentsOfFile: "\(data ?? "")/tiny_shakespeare/train.txt", encoding: .utf8)
         passages = try text.components(separatedBy: "\n\n").prefix(1020).enumerated().map {
@@ -56,7 +56,7 @@ struct `Stories learning Shakespeare` {
     /// 200 steps of 4 rows of 128 tokens; with `chance`, from weights that are off by a unit in their
     /// last places.
     func train(_ chance: Numbers? = nil) throws -> Curve {
-        let model = try Llama(folder: stories, rowTokensMax: 128, isTraining: true)
+        let model = try Transformer(folder: stories, rowTokensMax: 128, isTraining: true)
         if var chance {
             for index in unsafe model.parameters.indices {
                 let (weight, isUp) = unsafe (model.parameters[index], Bool.random(using: &chance))

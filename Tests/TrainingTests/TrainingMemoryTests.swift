@@ -5,7 +5,7 @@ import Training
 
 /// What a rank takes of memory is what it allocates.
 @Suite struct MemoryOfRanks {
-    private let small = LlamaConfiguration(
+    private let small = TransformerConfiguration(
         hidden: 64, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 128, vocabulary: 512)
 
     @Test func `weights, gradients and moments are counted as they are kept`() {

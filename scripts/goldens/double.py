@@ -1,10 +1,13 @@
-"""Transformers' Llama computed in fp64 throughout: a reference that rounding does not blur.
+"""Transformers computed in fp64 throughout: a reference that rounding does not blur.
 
-`model.double()` alone is not that: its norms, softmax and rotary angles go through fp32 by name.
+`model.double()` alone is not that: norms, softmax, rotary angles and scales of embeddings go through
+fp32 by name. In here that name means fp64.
 """
+import contextlib
+import sys
+
 import torch
-import transformers.models.llama.modeling_llama as modeling
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 
 class _Torch:
@@ -16,30 +19,44 @@ class _Torch:
         return getattr(torch, name)
 
 
-class _Rotary(torch.nn.Module):
-    def __init__(self, config):
-        super().__init__()
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        powers = torch.arange(0, size, 2, dtype=torch.float64) / size
-        self.frequencies = config.rope_parameters["rope_theta"] ** -powers
+@contextlib.contextmanager
+def precision():
+    """Models that are made and called in here compute in fp64."""
+    renamed = [
+        module for name, module in list(sys.modules.items())
+        if name.startswith("transformers.") and getattr(module, "torch", None) is torch
+        and ("modeling_" in name)]
+    to_float = torch.Tensor.float
+    default = torch.get_default_dtype()
+    try:
+        for module in renamed:
+            module.torch = _Torch()
+        torch.Tensor.float = torch.Tensor.double
+        torch.set_default_dtype(torch.float64)
+        yield
+    finally:
+        torch.set_default_dtype(default)
+        torch.Tensor.float = to_float
+        for module in renamed:
+            module.torch = torch
 
-    def forward(self, x, position_ids):
-        angles = position_ids[..., None].double() * self.frequencies
-        angles = torch.cat((angles, angles), dim=-1)
-        return angles.cos(), angles.sin()
+
+def load(folder):
+    """The model of a folder, to be called within `precision`."""
+    AutoModelForCausalLM.from_pretrained(folder)  # imports what `precision` renames
+    with precision():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float64, attn_implementation="eager").eval()
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        assert tensor.dtype == torch.float64 or not tensor.is_floating_point(), name
+    return model
 
 
 def logits(folder, tokens):
     """The logits of every position of a list of token ids, T × V, in fp64."""
-    model = LlamaForCausalLM.from_pretrained(
-        folder, dtype=torch.float64, attn_implementation="eager").eval()
-    model.model.rotary_emb = _Rotary(model.config)
-    modeling.torch = _Torch()
-    try:
-        with torch.no_grad():
-            result = model(torch.tensor([tokens])).logits[0]
-    finally:
-        modeling.torch = torch
+    model = load(folder)
+    with precision(), torch.no_grad():
+        result = model(torch.tensor([tokens])).logits[0]
     assert result.dtype == torch.float64
     return result
 

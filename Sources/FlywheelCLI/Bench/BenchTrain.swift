@@ -46,11 +46,11 @@ struct BenchTrain: ParsableCommand {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let threads = min(threads ?? ProcessInfo.processInfo.activeProcessorCount, lanes)
-        let configuration = LlamaConfiguration(
+        let configuration = TransformerConfiguration(
             hidden: hidden, layers: layers, heads: heads, keyValueHeads: keyValueHeads,
             intermediate: intermediate, vocabulary: vocabulary, positionsMax: rowTokens)
         let learners = (0..<threads).map { _ in
-            Llama(configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
+            Transformer(configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
         }
         learners[0].initialize(seed: 7)
         let plan = try plan()

@@ -48,7 +48,7 @@ struct ModelFolder {
                 remedy: "Give a folder in Hugging Face's layout.")
         }
         // Read as ranks will, so that what they would refuse is refused now.
-        if isModel { _ = try Llama(folder: path, rowTokensMax: 64, isTraining: false) }
+        if isModel { _ = try Transformer(folder: path, rowTokensMax: 64, isTraining: false) }
         let isKnown = names.contains("tokenizer.json")
         let tokenizer = isKnown || ranks != nil ? try Tokenizer(folder: path) : nil
         if let tokenizer { _ = try ChatTemplate(folder: path, tokenizer: tokenizer) }

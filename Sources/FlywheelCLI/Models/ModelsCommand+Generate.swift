@@ -46,7 +46,7 @@ extension ModelsCommand {
                 let prompts = try rows.map { row in
                     Prompt(try tokens(of: row, tokenizer, template))
                 }
-                let model = try Llama(folder: folder, rowTokensMax: 512, isTraining: false)
+                let model = try Transformer(folder: folder, rowTokensMax: 512, isTraining: false)
                 let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
                 let streams =
                     !output.isJSON && Terminal.output.isInteractive && rows.count == 1

@@ -32,7 +32,7 @@ extension ModelsCommand {
             let rows = try DatasetFile.rows(at: input, ending: .open)
             try await ModelOnDisk.lend(model) { folder in
                 let documents = try documents(rows, folder)
-                let model = try Llama(
+                let model = try Transformer(
                     folder: folder, rowTokensMax: documents.map(\.count).max() ?? 1,
                     isTraining: false)
                 try check(documents, model.configuration)
@@ -75,7 +75,7 @@ extension ModelsCommand {
         }
 
         /// Before anything is printed: a row that cannot be scored spoils none of the others' lines.
-        private func check(_ documents: [[Int32]], _ model: LlamaConfiguration) throws {
+        private func check(_ documents: [[Int32]], _ model: TransformerConfiguration) throws {
             for (index, tokens) in documents.enumerated() {
                 let row = "row \(index + 1)"
                 if let wrong = tokens.firstIndex(where: { $0 < 0 || $0 >= model.vocabulary }) {
@@ -93,7 +93,7 @@ extension ModelsCommand {
             }
         }
 
-        private func logprobs(of tokens: [Int32], _ model: Llama) -> [Float] {
+        private func logprobs(of tokens: [Int32], _ model: Transformer) -> [Float] {
             guard tokens.count > 1 else { return [] }
             let row = PackedRow(
                 tokens: tokens, documentStarts: [0], targets: tokens.dropFirst() + [0],

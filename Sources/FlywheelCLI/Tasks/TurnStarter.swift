@@ -80,21 +80,21 @@ struct TurnStarter {
 
     private func configuration(
         of model: TrainSpecification.Model
-    ) async throws -> LlamaConfiguration {
+    ) async throws -> TransformerConfiguration {
         switch model {
         case .new(let new):
-            return LlamaConfiguration(
+            return TransformerConfiguration(
                 hidden: new.hidden, layers: new.layers, heads: new.heads,
                 keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
                 vocabulary: new.vocabulary, positionsMax: new.positionsMax, tiedHead: new.tiedHead)
-        case .base(.folder(let path)): return try LlamaConfiguration(folder: path)
+        case .base(.folder(let path)): return try TransformerConfiguration(folder: path)
         case .base(let base):
             let files = try await database.model(base.description).files
             guard let digest = files["config.json"] else {
                 throw InputError(field: "student.base", "`\(base)` has no config.json")
             }
             let artifacts = try ArtifactStore(at: database.environment.artifacts)
-            return try LlamaConfiguration(contentsOf: artifacts.path(of: digest))
+            return try TransformerConfiguration(contentsOf: artifacts.path(of: digest))
         }
     }
 

@@ -42,30 +42,38 @@ static void attention(void) {
     float *dquery = calloc(N * G * D, 4), *dkey = calloc(N * D, 4), *dvalue = calloc(N * D, 4);
     float *scratch = calloc(attention_scratch_size(N, G, D), 4);
     attention_pack_ND(blocks, key, value, D, 0, N, D);
-    attention_forward_NGD(out, G * D, lse, G, query, G * D, blocks, 0.2f, 0, N, G, D);
+    attention_forward_NGD(out, G * D, lse, G, query, G * D, blocks, 0.2f, 0, SIZE_MAX, 0, N, G, D);
     show("attention_forward_NGD", out, N * G * D * 4);
     show("attention_forward_NGD lse", lse, N * G * 4);
     attention_backward_NGD(dquery, dkey, dvalue, D, query, key, value, D, out, dout, G * D, lse, G,
-                           scratch, 0.2f, N, G, D);
+                           scratch, 0.2f, 0, SIZE_MAX, N, G, D);
     show("attention_backward_NGD query", dquery, N * G * D * 4);
     show("attention_backward_NGD key", dkey, N * D * 4);
     show("attention_backward_NGD value", dvalue, N * D * 4);
+    attention_forward_NGD(out, G * D, lse, G, query, G * D, blocks, 0.2f, 1.5f, 70, 0, N, G, D);
+    show("attention_forward_NGD capped", out, N * G * D * 4);
+    attention_backward_NGD(dquery, dkey, dvalue, D, query, key, value, D, out, dout, G * D, lse, G,
+                           scratch, 0.2f, 1.5f, 70, N, G, D);
+    show("attention_backward_NGD capped", dquery, N * G * D * 4);
+    show("attention_backward_NGD capped key", dkey, N * D * 4);
 }
 
 static void layers(void) {
     enum { T = 33, D = 72, I = 90, F = 12 };
     float *x = numbers(T * D), *y = numbers(T * D), *dy = numbers(T * D), *gain = numbers(D);
     float *inverse = numbers(T), *dx = numbers(T * D), *dgain = calloc(D, 4);
-    rmsnorm_forward_TD(y, D, inverse, x, D, gain, 1e-5f, T, D);
+    rmsnorm_forward_TD(y, D, inverse, x, D, gain, 0, 1e-5f, T, D);
     show("rmsnorm_forward_TD", y, T * D * 4);
-    rmsnorm_backward_TD(dx, D, dgain, dy, D, x, D, inverse, gain, T, D);
+    rmsnorm_backward_TD(dx, D, dgain, dy, D, x, D, inverse, gain, 0, T, D);
     show("rmsnorm_backward_TD", dx, T * D * 4);
     show("rmsnorm_backward_TD gain", dgain, D * 4);
 
     float *cosine = numbers(64 * F), *sine = numbers(64 * F);
     int32_t position[T];
     for (int t = 0; t < T; t++) position[t] = (t * 7) % 64;
-    rope_table_PF(cosine, sine, 10000, 64, F);
+    double frequency[F];
+    rope_frequencies_F(frequency, 10000, F);
+    rope_table_PF(cosine, sine, frequency, 1, 64, F);
     show("rope_table_PF", cosine, 64 * F * 4);
     rope_rotate_THD(x, D, position, cosine, sine, 1, T, 3, 2 * F);
     show("rope_rotate_THD", x, T * D * 4);
@@ -76,6 +84,23 @@ static void layers(void) {
     swiglu_backward_TI(gate, up, I, dh, I, T, I);
     show("swiglu_backward_TI", gate, T * I * 4);
     show("swiglu_backward_TI up", up, T * I * 4);
+    geglu_forward_TI(h, I, gate, up, I, T, I);
+    show("geglu_forward_TI", h, T * I * 4);
+    geglu_backward_TI(gate, up, I, dh, I, T, I);
+    show("geglu_backward_TI", gate, T * I * 4);
+    show("geglu_backward_TI up", up, T * I * 4);
+    softcap_forward_TD(h, I, 0.5f, T, I);
+    show("softcap_forward_TD", h, T * I * 4);
+    softcap_backward_TD(dh, I, h, I, 0.5f, T, I);
+    show("softcap_backward_TD", dh, T * I * 4);
+    add_rows_TD(dh, I, h, I, T, I);
+    scale_rows_TD(dh, I, 0.3f, T, I);
+    add_columns_TD(gain, dh, I, T, D);
+    show("add_columns_TD", gain, D * 4);
+    rope_linear_F(frequency, 3, F);
+    rope_llama3_F(frequency, 8, 1, 4, 64, F);
+    rope_yarn_F(frequency, 10000, 4, 32, 1, 64, 1, F);
+    show("rope_yarn_F", frequency, sizeof frequency);
 }
 
 static void head(void) {

@@ -1,18 +1,18 @@
 public import Tensors
 
 /// Keys and values of one sequence's tokens, for every layer, in the blocks that attention reads.
-public final class LlamaCache {
+public final class SequenceCache {
     /// How many tokens it has room for.
     public let tokensMax: Int
     /// How many tokens it holds.
     public fileprivate(set) var tokens = 0
     fileprivate let layers: [Tensor]
     private let arena: Arena
-    private let configuration: LlamaConfiguration
+    private let configuration: TransformerConfiguration
 
     /// Takes memory for a sequence of up to `tokensMax` tokens.
-    public init(_ configuration: LlamaConfiguration, tokensMax: Int) {
-        let shape = configuration.attention
+    public init(_ configuration: TransformerConfiguration, tokensMax: Int) {
+        let shape = configuration.attention(0)
         var plan = ArenaPlan()
         let places = (0..<configuration.layers).map { _ in
             plan.add(
@@ -26,7 +26,7 @@ public final class LlamaCache {
     }
 
     /// A copy, of the same room, that holds the first `count` tokens of `other`.
-    public convenience init(copying other: LlamaCache, first count: Int) {
+    public convenience init(copying other: SequenceCache, first count: Int) {
         precondition(count <= other.tokens, "\(count) tokens of \(other.tokens)")
         self.init(other.configuration, tokensMax: other.tokensMax)
         // What follows the first tokens is never read before it is written.
@@ -39,39 +39,37 @@ public final class LlamaCache {
 ///
 /// The bits of a sequence's logits depend on that sequence alone, and equal those that scoring all
 /// of it at once gives. One instance belongs to one thread, its model's.
-public final class LlamaDecoder {
+public final class SequenceDecoder {
     /// The next tokens of one sequence.
     public struct Continuation {
-        public let cache: LlamaCache
+        public let cache: SequenceCache
         public let tokens: [Int32]
         /// Whether the logits after the last token are wanted.
         public let isScored: Bool
 
-        public init(cache: LlamaCache, tokens: [Int32], isScored: Bool) {
+        public init(cache: SequenceCache, tokens: [Int32], isScored: Bool) {
             self.cache = cache
             self.tokens = tokens
             self.isScored = isScored
         }
     }
 
-    public let model: Llama
+    public let model: Transformer
     /// The most tokens of all continuations together.
     public let rowTokensMax: Int
     private let stack: DecoderStack
 
     /// Takes memory for passes of up to `rowTokensMax` tokens at positions below `positionsMax`.
-    public init(_ model: Llama, rowTokensMax: Int, positionsMax: Int) {
+    public init(_ model: Transformer, rowTokensMax: Int, positionsMax: Int) {
         self.model = model
         self.rowTokensMax = rowTokensMax
         stack = DecoderStack(
             configuration: model.configuration, operations: model.operations,
             weights: model.weights,
-            activations: LlamaActivations(
+            activations: Activations(
                 model.configuration, rowTokensMax: rowTokensMax, documentTokensMax: 0,
                 isTraining: false),
-            rotary: RotaryTable(
-                positions: positionsMax, headDimension: model.configuration.headDimension,
-                theta: model.configuration.ropeTheta))
+            rotary: Rotation(model.configuration, positions: positionsMax))
     }
 
     /// Takes in all continuations' tokens, then gives `body` the logits of those that are scored.
@@ -108,10 +106,10 @@ public final class LlamaDecoder {
     }
 
     private func attend(
-        _ cache: LlamaCache, _ layer: Int, _ heads: ProjectedHeads, _ output: Tensor,
+        _ cache: SequenceCache, _ layer: Int, _ heads: ProjectedHeads, _ output: Tensor,
         _ logSumExp: Tensor
     ) {
-        let shape = model.configuration.attention
+        let shape = model.configuration.attention(layer)
         model.operations.store(
             cache.layers[layer], keys: heads.keys, values: heads.values, first: cache.tokens,
             shape: shape)

@@ -2,7 +2,7 @@
 """Records what scipy and statsmodels compute for intervals and tests: Tests/Goldens/statistics.
 
 Needs both: `python3 -m venv V && V/bin/pip install scipy statsmodels`, then
-`V/bin/python scripts/goldens/statistics.py`. A change of the recorded numbers needs a reason.
+`V/bin/python scripts/goldens/exam_statistics.py`. A change of the recorded numbers needs a reason.
 """
 import json
 import pathlib

@@ -27,19 +27,19 @@ struct SeededTokens {
     }
 }
 
-extension LlamaConfiguration {
-    static let small = LlamaConfiguration(
+extension TransformerConfiguration {
+    static let small = TransformerConfiguration(
         hidden: 24, layers: 2, heads: 4, keyValueHeads: 2, headDimension: 6, intermediate: 40,
         vocabulary: 37, initializerRange: 0.3)
 }
 
-extension Llama {
+extension Transformer {
     /// A random model whose norms are not all 1.
     static func random(
-        _ configuration: LlamaConfiguration, seed: UInt64 = 1, rowTokensMax: Int = 256,
+        _ configuration: TransformerConfiguration, seed: UInt64 = 1, rowTokensMax: Int = 256,
         isTraining: Bool = true
-    ) -> Llama {
-        let model = Llama(
+    ) -> Transformer {
+        let model = Transformer(
             configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining)
         model.initialize(seed: seed)
         var numbers = SeededTokens(seed: seed)

@@ -4,7 +4,7 @@ import Testing
 
 /// What a row's numbers may depend on, to the last bit.
 @Suite struct LlamaBits {
-    static let configuration = LlamaConfiguration(
+    static let configuration = TransformerConfiguration(
         hidden: 48, layers: 3, heads: 6, keyValueHeads: 2, intermediate: 80, vocabulary: 97,
         initializerRange: 0.2)
 
@@ -20,7 +20,7 @@ import Testing
 
     @Test(arguments: [[5, 9, 3], [70, 1, 64, 65], [130, 40, 2, 31]])
     func `packed documents score as they do alone`(lengths: [Int]) {
-        let model = Llama.random(Self.configuration)
+        let model = Transformer.random(Self.configuration)
         var numbers = SeededTokens(seed: 2)
         let row = numbers.row(lengths, vocabulary: 97)
         let alone = Self.separate(row)
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `gradients of packed documents are the sum of theirs alone`() {
-        let model = Llama.random(Self.configuration)
+        let model = Transformer.random(Self.configuration)
         var numbers = SeededTokens(seed: 4)
         let row = numbers.row([20, 66, 7], vocabulary: 97)
         let packed = model.differentiate(row)
@@ -52,8 +52,8 @@ import Testing
     @Test func `a row's gradient depends neither on earlier rows nor on the room`() {
         var numbers = SeededTokens(seed: 6)
         let rows = [[30, 80], [3], [64, 64, 64]].map { numbers.row($0, vocabulary: 97) }
-        let model = Llama.random(Self.configuration)
-        let wide = Llama.random(Self.configuration, rowTokensMax: 1000)
+        let model = Transformer.random(Self.configuration)
+        let wide = Transformer.random(Self.configuration, rowTokensMax: 1000)
         let first = rows.map { model.differentiate($0).gradient.map(\.bitPattern) }
         let again = rows.reversed().map { model.differentiate($0).gradient.map(\.bitPattern) }
         #expect(first == again.reversed())
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func `a position of weight 0 counts for nothing, whatever its target`() {
-        let model = Llama.random(Self.configuration)
+        let model = Transformer.random(Self.configuration)
         var numbers = SeededTokens(seed: 8)
         let row = numbers.row([25, 40], vocabulary: 97)
         var other = row
@@ -81,8 +81,8 @@ import Testing
     }
 
     @Test func `scoring needs no training memory and gives the same bits`() {
-        let model = Llama.random(Self.configuration)
-        let scorer = Llama.random(Self.configuration, isTraining: false)
+        let model = Transformer.random(Self.configuration)
+        let scorer = Transformer.random(Self.configuration, isTraining: false)
         var numbers = SeededTokens(seed: 10)
         let row = numbers.row([90, 12, 100], vocabulary: 97)
         #expect(model.lossSum(of: row) == scorer.lossSum(of: row))
@@ -92,8 +92,10 @@ import Testing
     }
 
     @Test func `initial weights are a function of the seed`() {
-        let model = Llama(configuration: Self.configuration, rowTokensMax: 8, isTraining: false)
-        let other = Llama(configuration: Self.configuration, rowTokensMax: 8, isTraining: false)
+        let model = Transformer(
+            configuration: Self.configuration, rowTokensMax: 8, isTraining: false)
+        let other = Transformer(
+            configuration: Self.configuration, rowTokensMax: 8, isTraining: false)
         model.initialize(seed: 1)
         other.initialize(seed: 2)
         #expect(unsafe Array(model.parameters) != Array(other.parameters))

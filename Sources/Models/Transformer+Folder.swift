@@ -3,13 +3,13 @@ public import FlywheelCore
 import Foundation
 import Tensors
 
-extension Llama {
+extension Transformer {
     /// Reads a Hugging Face folder: `config.json`, with the ends of answers that
     /// `generation_config.json` names, and `model.safetensors`, or shards with an index.
     ///
     /// Elements of type F32, BF16 and F16 become fp32. Throws `InputError` naming file and field.
     public convenience init(folder: String, rowTokensMax: Int, isTraining: Bool) throws {
-        let configuration = try LlamaConfiguration(folder: folder)
+        let configuration = try TransformerConfiguration(folder: folder)
         let files = try WeightFiles(folder: folder)
         // Before memory is taken for what a configuration merely claims.
         let layout = ParameterLayout(configuration)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct LlamaGradients {
     struct Shape: Sendable, CustomTestStringConvertible {
-        var configuration: LlamaConfiguration
+        var configuration: TransformerConfiguration
         var documents: [Int]
         var testDescription: String {
             "\(configuration.heads):\(configuration.keyValueHeads) heads, \(documents)"
@@ -12,9 +12,9 @@ import Testing
     }
 
     static let shapes: [Shape] = {
-        var wide = LlamaConfiguration.small
+        var wide = TransformerConfiguration.small
         (wide.hidden, wide.heads, wide.keyValueHeads, wide.headDimension) = (32, 4, 1, 16)
-        var untied = LlamaConfiguration.small
+        var untied = TransformerConfiguration.small
         (untied.tiedHead, untied.heads, untied.keyValueHeads) = (false, 3, 3)
         return [
             Shape(configuration: .small, documents: [9]),
@@ -26,10 +26,10 @@ import Testing
 
     @Test(arguments: shapes)
     func `loss and gradient equal the fp64 oracle's`(shape: Shape) {
-        let model = Llama.random(shape.configuration)
+        let model = Transformer.random(shape.configuration)
         var numbers = SeededTokens(seed: 5)
         let row = numbers.row(shape.documents, vocabulary: shape.configuration.vocabulary)
-        let oracle = OracleLlama(
+        let oracle = OracleTransformer(
             shape.configuration, parameters: unsafe model.parameters.map { Double($0) })
         let loss = oracle.loss(row)
         let expected = oracle.tape.gradient(of: loss)
@@ -49,17 +49,17 @@ import Testing
     }
 
     @Test func `the oracle's gradient is that of finite differences`() {
-        let configuration = LlamaConfiguration.small
-        let model = Llama.random(configuration)
+        let configuration = TransformerConfiguration.small
+        let model = Transformer.random(configuration)
         var numbers = SeededTokens(seed: 11)
         let row = numbers.row([4, 6], vocabulary: configuration.vocabulary)
         var parameters = unsafe model.parameters.map { Double($0) }
         func loss() -> Double {
-            let oracle = OracleLlama(configuration, parameters: parameters)
+            let oracle = OracleTransformer(configuration, parameters: parameters)
             let loss = oracle.loss(row)
             return oracle.tape.values[loss]
         }
-        let oracle = OracleLlama(configuration, parameters: parameters)
+        let oracle = OracleTransformer(configuration, parameters: parameters)
         let gradient = oracle.tape.gradient(of: oracle.loss(row))
         for entry in model.layout.entries {
             let index = entry.offset + numbers.next(below: entry.count)
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func `padding has no gradient, and what was in the buffer leaves no trace`() {
-        let model = Llama.random(.small)
+        let model = Transformer.random(.small)
         var numbers = SeededTokens(seed: 3)
         let (_, gradient) = model.differentiate(numbers.row([8], vocabulary: 37))
         var isPadding = [Bool](repeating: true, count: model.layout.count)

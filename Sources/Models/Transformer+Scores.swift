@@ -1,6 +1,6 @@
 import Tensors
 
-extension Llama {
+extension Transformer {
     /// The natural-log probability of the target at each position that counts (those whose weight is not
     /// 0), positions ascending.
     public func scores(of row: PackedRow) -> [Double] {
@@ -20,8 +20,15 @@ extension Llama {
         slopes: (_ scores: [Double]) -> [Float]
     ) -> [Double] {
         unsafe gradient.update(repeating: 0)
-        let tensors = unsafe LlamaTensors(layout, tied: configuration.tiedHead, over: gradient)
-        return withFlushedSubnormals {
+        precondition(gradient.count == layout.count)
+        return differentiate(row, unsafe weights.accumulating(into: gradient), slopes: slopes)
+    }
+
+    /// As above; the gradient goes where `weights` say.
+    func differentiate(
+        _ row: PackedRow, _ weights: TransformerTensors, slopes: (_ scores: [Double]) -> [Float]
+    ) -> [Double] {
+        withFlushedSubnormals {
             let selected = row.weighted
             if selected.isEmpty { return [] }
             let output = forward(row, selected: selected)
@@ -29,7 +36,7 @@ extension Llama {
             let u = slopes(scores)
             precondition(u.count == selected.count)
             let targets = selected.map { row.targets[Int($0)] }
-            differentiate(row, selected, output, into: tensors) { rows, logits in
+            differentiate(row, selected, output, weights) { rows, logits in
                 _ = operations.logProbabilities(
                     logits, targets: Array(targets[rows]), u: Array(u[rows]))
             }

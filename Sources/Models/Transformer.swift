@@ -1,10 +1,11 @@
 public import Tensors
 
-/// A decoder of the Llama family: scores rows and differentiates their loss.
+/// A decoder-only transformer of any family in `Architectures`: scores rows and differentiates
+/// their loss.
 ///
 /// One instance belongs to one thread.
-@safe public final class Llama {
-    public let configuration: LlamaConfiguration
+@safe public final class Transformer {
+    public let configuration: TransformerConfiguration
     public let layout: ParameterLayout
     /// All parameters, fp32, as `layout` says; `layout.count` elements.
     public let parameters: UnsafeMutableBufferPointer<Float>
@@ -12,12 +13,12 @@ public import Tensors
     public let rowTokensMax: Int
     /// The back end that computes.
     public let operations: any Operations
-    let weights: LlamaTensors
+    let weights: TransformerTensors
     let stack: DecoderStack
     private let parameterArena: Arena
 
     /// Allocates parameters (zero) and room for rows of up to `rowTokensMax` tokens.
-    public init(configuration: LlamaConfiguration, rowTokensMax: Int, isTraining: Bool) {
+    public init(configuration: TransformerConfiguration, rowTokensMax: Int, isTraining: Bool) {
         precondition(configuration.headDimension <= AttentionShape.headDimensionMax)
         self.configuration = configuration
         self.rowTokensMax = rowTokensMax
@@ -25,21 +26,19 @@ public import Tensors
         parameterArena = Arena(count: layout.count)
         unsafe parameters = parameterArena.values
         operations = CPUOperations()
-        weights = unsafe LlamaTensors(layout, tied: configuration.tiedHead, over: parameters)
+        weights = unsafe TransformerTensors(layout, configuration, over: parameters)
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
-            activations: LlamaActivations(
+            activations: Activations(
                 configuration, rowTokensMax: rowTokensMax, documentTokensMax: rowTokensMax,
                 isTraining: isTraining),
-            rotary: RotaryTable(
-                positions: rowTokensMax, headDimension: configuration.headDimension,
-                theta: configuration.ropeTheta))
+            rotary: Rotation(configuration, positions: rowTokensMax))
     }
 
     /// A model over the parameters of `other`, in whose memory they stay, for another thread.
     ///
     /// Both may compute at once as long as nobody changes the parameters.
-    public init(sharing other: Llama, rowTokensMax: Int) {
+    public init(sharing other: Transformer, rowTokensMax: Int) {
         configuration = other.configuration
         self.rowTokensMax = rowTokensMax
         layout = other.layout
@@ -49,26 +48,25 @@ public import Tensors
         weights = other.weights
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
-            activations: LlamaActivations(
+            activations: Activations(
                 configuration, rowTokensMax: rowTokensMax, documentTokensMax: rowTokensMax,
                 isTraining: false),
-            rotary: RotaryTable(
-                positions: rowTokensMax, headDimension: configuration.headDimension,
-                theta: configuration.ropeTheta))
+            rotary: Rotation(configuration, positions: rowTokensMax))
     }
 
     /// Fills the parameters from `seed` as transformers' initialiser does (normal, `initializerRange`;
-    /// norms 1), by a counter-based generator: a function of seed, tensor and element.
+    /// gains 1, biases 0), by a counter-based generator: a function of seed, tensor and element.
     public func initialize(seed: UInt64) {
         for (index, entry) in layout.entries.enumerated() {
             let values = unsafe UnsafeMutableBufferPointer(
                 rebasing: parameters[entry.offset..<(entry.offset + entry.count)])
-            if entry.isDecayed {
+            switch entry.role {
+            case .matrix:
                 unsafe Philox.fillNormal(
                     values, deviation: configuration.initializerRange, key: seed,
                     stream: UInt32(index))
-            } else {
-                unsafe values.update(repeating: 1)
+            case .gain: unsafe values.update(repeating: 1 - configuration.gainOffset)
+            case .bias: unsafe values.update(repeating: 0)
             }
         }
     }
@@ -95,11 +93,14 @@ public import Tensors
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
     ) -> Double {
         unsafe gradient.update(repeating: 0)
-        let tensors = unsafe LlamaTensors(layout, tied: configuration.tiedHead, over: gradient)
-        return withFlushedSubnormals { lossSum(of: row, scale: scale, into: tensors) }
+        precondition(gradient.count == layout.count)
+        let tensors = unsafe weights.accumulating(into: gradient)
+        return withFlushedSubnormals { lossSum(of: row, scale: scale, tensors) }
     }
 
-    private func lossSum(of row: PackedRow, scale: Float, into gradient: LlamaTensors) -> Double {
+    private func lossSum(
+        of row: PackedRow, scale: Float, _ weights: TransformerTensors
+    ) -> Double {
         let selected = row.weighted
         if selected.isEmpty { return 0 }
         let targets = selected.map { row.targets[Int($0)] }
@@ -107,7 +108,7 @@ public import Tensors
         let teacher = row.teacher?.rows(selected.lazy.map { Int($0) })
         let output = forward(row, selected: selected)
         var scores: [Double] = []
-        differentiate(row, selected, output, into: gradient) { rows, logits in
+        differentiate(row, selected, output, weights) { rows, logits in
             if let teacher, row.mix > 0 {
                 scores += operations.distillScores(
                     logits, targets: Array(targets[rows]), teacher: teacher.rows(rows),
@@ -121,24 +122,19 @@ public import Tensors
     }
 
     /// Carries back, from the head to the embedding, the gradient by which `body` replaces the logits of
-    /// the selected rows, some at a time.
+    /// the selected rows, some at a time; it goes where `weights` say.
     func differentiate(
-        _ row: PackedRow, _ selected: [Int32], _ output: Tensor, into gradient: LlamaTensors,
+        _ row: PackedRow, _ selected: [Int32], _ output: Tensor, _ weights: TransformerTensors,
         _ body: (_ rows: Range<Int>, _ logits: Tensor) -> Void
     ) {
-        guard let own = stack.activations.gradients else {
-            preconditionFailure("a model made without isTraining has no backward pass")
-        }
         stack.head(output) { rows, normed, logits in
             body(rows, logits)
-            operations.linearInputGradient(
-                own.normed.rows(rows), logits, weight: weights.head, adding: false)
-            operations.linearWeightGradient(gradient.head, logits, normed, adding: true)
+            stack.headBackward(logits, normed, rows: rows, weights)
         }
-        stack.normBackward(output, into: gradient)
+        stack.normBackward(output, weights)
         stack.backward(
             tokens: row.tokens, positions: row.positions, documents: row.documents,
-            selected: selected, into: gradient)
+            selected: selected, weights)
     }
 
     /// The natural-log probability of the target at every position, T of them; 0 where the target
@@ -174,9 +170,9 @@ public import Tensors
         precondition(count <= rowTokensMax, "a row of \(count) tokens, room for \(rowTokensMax)")
         precondition(row.targets.count == count && row.weights.count == count)
         let (documents, cache) = (row.documents, stack.activations.cache)
-        let shape = configuration.attention
         return stack.forward(tokens: row.tokens, positions: row.positions, selected: selected) {
-            [operations] _, heads, output, logSumExp in
+            [operations, configuration] layer, heads, output, logSumExp in
+            let shape = configuration.attention(layer)
             for document in documents {
                 let own = heads.rows(document)
                 operations.store(cache, keys: own.keys, values: own.values, first: 0, shape: shape)

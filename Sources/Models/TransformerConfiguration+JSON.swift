@@ -2,10 +2,7 @@ import FlywheelCore
 import Foundation
 import Tensors
 
-extension LlamaConfiguration {
-    /// The architectures that can be read, as `model_type` spells them.
-    static let modelTypes = ["llama"]
-
+extension TransformerConfiguration {
     /// Reads a `config.json` as transformers 4 and 5 write it.
     ///
     /// Throws `InputError` naming file, line and field of what is missing, malformed, or asks for
@@ -45,25 +42,29 @@ extension LlamaConfiguration {
     /// Reads the text of a `config.json`.
     init(json text: Data) throws(InputError) {
         let fields = try ConfigurationFields(text)
-        try fields.checkArchitecture(known: Self.modelTypes)
+        let architecture = try fields.architecture()
+        let (family, defaults) = (architecture.family, architecture.family.defaults)
         try fields.refuseUnsupported()
         let hidden = try fields.size("hidden_size", max: 1 << 16)
         let heads = try fields.size("num_attention_heads", max: 1 << 12)
+        let positionsMax = try fields.size(
+            "max_position_embeddings", max: 1 << 24, default: defaults.positionsMax)
         self.init(
-            hidden: hidden, layers: try fields.size("num_hidden_layers", max: 1 << 10),
-            heads: heads,
-            keyValueHeads: try fields.size("num_key_value_heads", max: 1 << 12, default: heads),
+            architecture: architecture, hidden: hidden,
+            layers: try fields.size("num_hidden_layers", max: 1 << 10), heads: heads,
+            keyValueHeads: try fields.size(
+                "num_key_value_heads", max: 1 << 12, default: defaults.keyValueHeads ?? heads),
             headDimension: try fields.size(
                 "head_dim", max: AttentionShape.headDimensionMax,
-                default: heads > 0 ? hidden / heads : 0),
+                default: defaults.headDimension ?? hidden / heads),
             intermediate: try fields.size("intermediate_size", max: 1 << 18),
-            vocabulary: try fields.size("vocab_size", max: 1 << 22),
-            positionsMax: try fields.size("max_position_embeddings", max: 1 << 24, default: 2048),
-            ropeTheta: try fields.ropeTheta(),
+            vocabulary: try fields.size("vocab_size", max: 1 << 22), positionsMax: positionsMax,
             normEpsilon: try fields.positive("rms_norm_eps", default: 1e-6),
             initializerRange: try fields.positive("initializer_range", default: 0.02),
-            tiedHead: try fields.flag("tie_word_embeddings", default: false),
+            tiedHead: try fields.flag("tie_word_embeddings", default: defaults.tiedHead),
             bos: try fields.tokens("bos_token_id").first, eos: try fields.tokens("eos_token_id"))
+        rotary = try fields.rotary(theta: defaults.theta, positionsMax: positionsMax)
+        try family.read(fields, into: &self)
         try check(fields)
     }
 
@@ -74,7 +75,9 @@ extension LlamaConfiguration {
                 "num_key_value_heads",
                 "\(heads) attention heads cannot share \(keyValueHeads) key-value heads evenly")
         }
-        if fields.isAbsent("head_dim"), hidden % heads != 0 {
+        if fields.isAbsent("head_dim"), architecture.family.defaults.headDimension == nil,
+            hidden % heads != 0
+        {
             throw fields.error(
                 "num_attention_heads", "hidden_size \(hidden) is no multiple of \(heads)")
         }
@@ -100,33 +103,38 @@ extension LlamaConfiguration {
 
     /// The configuration as transformers reads it, for weights in fp32.
     var json: String {
-        let members: [(String, JSONValue)] = [
-            ("architectures", ["LlamaForCausalLM"]),
-            ("attention_bias", false),
-            ("attention_dropout", 0.0),
-            ("bos_token_id", bos.map { .integer(Int64($0)) } ?? .null),
-            ("dtype", "float32"),
-            ("eos_token_id", eosValue),
-            ("head_dim", .integer(Int64(headDimension))),
-            ("hidden_act", "silu"),
-            ("hidden_size", .integer(Int64(hidden))),
-            ("initializer_range", .number(initializerRange)),
-            ("intermediate_size", .integer(Int64(intermediate))),
-            ("max_position_embeddings", .integer(Int64(positionsMax))),
-            ("mlp_bias", false),
-            ("model_type", "llama"),
-            ("num_attention_heads", .integer(Int64(heads))),
-            ("num_hidden_layers", .integer(Int64(layers))),
-            ("num_key_value_heads", .integer(Int64(keyValueHeads))),
-            ("rms_norm_eps", .number(normEpsilon)),
-            ("rope_parameters", ["rope_theta": .number(ropeTheta), "rope_type": "default"]),
-            ("rope_theta", .number(ropeTheta)),
-            ("tie_word_embeddings", .boolean(tiedHead)),
-            ("torch_dtype", "float32"),
-            ("use_cache", true),
-            ("vocab_size", .integer(Int64(vocabulary))),
+        let family = architecture.family
+        var members: [String: JSONValue] = [
+            "architectures": [.string(family.className)],
+            "attention_dropout": 0.0,
+            "bos_token_id": bos.map { .integer(Int64($0)) } ?? .null,
+            "dtype": "float32",
+            "eos_token_id": eosValue,
+            "head_dim": .integer(Int64(headDimension)),
+            "hidden_size": .integer(Int64(hidden)),
+            "initializer_range": .number(initializerRange),
+            "intermediate_size": .integer(Int64(intermediate)),
+            "max_position_embeddings": .integer(Int64(positionsMax)),
+            "model_type": .string(architecture.rawValue),
+            "num_attention_heads": .integer(Int64(heads)),
+            "num_hidden_layers": .integer(Int64(layers)),
+            "num_key_value_heads": .integer(Int64(keyValueHeads)),
+            "rms_norm_eps": .number(normEpsilon),
+            "rope_parameters": rotary.json,
+            "rope_theta": .number(rotary.theta),
+            "tie_word_embeddings": .boolean(tiedHead),
+            "torch_dtype": "float32",
+            "use_cache": true,
+            "vocab_size": .integer(Int64(vocabulary)),
         ]
-        return Self.object(members)
+        if rotary.scaling != .none { members["rope_scaling"] = rotary.json }
+        members.merge(family.members(self)) { _, own in own }
+        return Self.object(members.sorted { $0.key < $1.key })
+    }
+
+    /// What each layer attends to.
+    var layerTypes: JSONValue {
+        .array((0..<layers).map { slides($0) ? "sliding_attention" : "full_attention" })
     }
 
     /// What `generation_config.json` says: where an answer ends.
