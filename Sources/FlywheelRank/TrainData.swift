@@ -91,7 +91,8 @@ struct TrainData {
             func examples(_ rows: [DatasetRow], file: String?) throws -> Examples {
                 try Examples(
                     try Self.tokenized(rows, gang, file: file) {
-                        try TokenizedExample(answersOf: $0, tokenizer: tokenizer, template: template)
+                        try TokenizedExample(
+                            answersOf: $0, tokenizer: tokenizer, template: template)
                     }, rowTokens: batch.rowTokens, overlong: overlong,
                     isMismatched: specification.method == .kto)
             }

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Jobs
+import Models
 import Tensors
 import Training
 
@@ -50,6 +51,26 @@ extension Objective {
             case .kto(let beta, let desirable, let undesirable):
                 .judgement(
                     JudgementLoss(beta: beta, desirable: desirable, undesirable: undesirable))
+            }
+    }
+}
+
+extension AdapterConfiguration {
+    init(_ adapter: TrainSpecification.LowRank) {
+        self.init(
+            kind: Kind(adapter.kind), rank: adapter.rank, alpha: adapter.alpha,
+            // Both name projections as Hugging Face does.
+            targets: adapter.targets.compactMap { Target(rawValue: $0.rawValue) })
+    }
+}
+
+extension AdapterConfiguration.Kind {
+    init(_ kind: TrainSpecification.LowRank.Kind) {
+        self =
+            switch kind {
+            case .lora: .lora
+            case .rslora: .rslora
+            case .dora: .dora
             }
     }
 }

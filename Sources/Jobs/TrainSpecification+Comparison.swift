@@ -55,7 +55,8 @@ extension TrainSpecification.Comparison {
         case .orpo: self = .orpo(lambda: try positive("lambda", 0.1))
         case .simpo:
             self = .simpo(
-                beta: try positive("beta", 2), gamma: try fields.number("gamma", in: 0...1_000, default: 1))
+                beta: try positive("beta", 2),
+                gamma: try fields.number("gamma", in: 0...1_000, default: 1))
         }
         if case .dpo(_, let smoothing, .ipo) = self, smoothing > 0,
             let field = fields["labelSmoothing"]

@@ -44,6 +44,11 @@ extension TrainSpecification {
                 "\(envelope.ranks.max) ranks cannot share \(batch.lanes) lanes",
                 remedy: "A lane is the least a rank can do: raise batch.lanes or lower ranks.max.")
         }
+        if case .new = model, adapter != .full {
+            throw (fields["model"] ?? fields.field).error(
+                "an adapter is trained beside frozen weights, and those of a new model know nothing",
+                remedy: "Write `model: {base: NAME}`, or `adapter: full`.")
+        }
         if case .new = model, method.hasReference {
             throw (fields["model"] ?? fields.field).error(
                 "method \(method.rawValue) compares with what the base thought of the answers, and a new "
@@ -82,24 +87,14 @@ extension TrainSpecification {
             mix: try fields.number("mix", in: 0...1, default: 0.5),
             curated: try fields["curated"]?.dataset())
         return (
-            method, try adapter(fields["adapter"]), distillation, try Comparison(method, fields)
+            method, try fields["adapter"].map(Adapter.init) ?? .full, distillation,
+            try Comparison(method, fields)
         )
-    }
-
-    private static func adapter(_ field: SpecificationField?) throws(InputError) -> Adapter {
-        guard let adapter = field else { return .full }
-        if case .text = adapter.tree.value {
-            return try adapter.choice(of: Adapter.self, later: ["lora"])
-        }
-        // Settings of adapters that are not there yet are known by name, so that the sentence is about
-        // the adapter and not about its settings.
-        return try adapter.object("type", "rank", "alpha", "targets", "dropout").required("type")
-            .choice(of: Adapter.self, later: ["lora"])
     }
 
     private var methodJSON: JSONValue {
         var members: [String: JSONValue] = [
-            "type": .string(method.rawValue), "adapter": ["type": .string(adapter.rawValue)],
+            "type": .string(method.rawValue), "adapter": adapter.json,
         ]
         if method == .distill {
             members["mix"] = .number(distillation.mix)

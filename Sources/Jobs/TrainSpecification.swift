@@ -82,7 +82,6 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Adapter: String, Sendable, CaseIterable { case full }
     public enum Precision: String, Sendable, CaseIterable { case fp32 }
     /// What becomes of a document longer than a row.
     public enum Overlong: String, Sendable, CaseIterable { case drop, split, cut }

@@ -6,7 +6,7 @@ public enum Elementary {
     /// e to the power of `x`; at most that of 700.
     public static func exponential(_ x: Double) -> Double { scalar_exp(x) }
 
-    /// 1 / (1 + e^−x)
+    /// The logistic function, 1 / (1 + e^−x).
     public static func sigmoid(_ x: Double) -> Double {
         let part = scalar_exp(-x.magnitude)
         return x < 0 ? part / (1 + part) : 1 / (1 + part)

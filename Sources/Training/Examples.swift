@@ -107,7 +107,8 @@ public struct Examples: Sendable {
             throw InputError(
                 field: "data", "all rows ask the same",
                 remedy:
-                    "Nothing was trained. Method kto compares answers to different questions: add some.")
+                    "Nothing was trained. Method kto compares answers to different questions: add some."
+            )
         }
         // From behind, twice round, so that the first knows of the last.
         var partners = [Int](repeating: 0, count: documents.count)

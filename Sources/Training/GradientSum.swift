@@ -39,7 +39,9 @@ import Tensors
         lock.withLock { _ in
             let beyond = unsafe FixedPoint.gradient.add(gradient, to: sums, terms: rows)
             self[.beyond] += Int64(beyond)
-            let values = [(Counter.loss, tally.loss), (.better, tally.better), (.worse, tally.worse)]
+            let values = [
+                (Counter.loss, tally.loss), (.better, tally.better), (.worse, tally.worse),
+            ]
             let units = values.compactMap { counter, value in
                 FixedPoint.loss.fixed(value, terms: rows).map { (counter, $0) }
             }

@@ -8,6 +8,9 @@ public protocol Learner: AnyObject {
     /// `layout.count` elements; those between tensors are 0 and stay so.
     var parameters: UnsafeMutableBufferPointer<Float> { get }
 
+    /// Is called after parameters changed, on the one instance whose memory they are in.
+    func refresh()
+
     /// The sum over positions of weight × negative log-probability of the target, in nats.
     func lossSum(of row: PackedRow) -> Double
 
@@ -28,4 +31,10 @@ public protocol Learner: AnyObject {
     ) -> [Double]
 }
 
+extension Learner {
+    public func refresh() {}
+}
+
 extension Transformer: Learner {}
+
+extension AdaptedTransformer: Learner {}

@@ -231,6 +231,7 @@ public final class Trainer {
         let exportsBest = settings.keepsBest && state.best != nil
         if exportsBest, let best = unsafe state.bestWeights {
             _ = unsafe crew.parameters.update(fromContentsOf: best)
+            crew.refresh()
         }
         return TrainingSummary(
             steps: state.step, stoppedEarly: state.step < plan.steps.count,

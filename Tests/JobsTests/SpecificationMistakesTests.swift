@@ -90,8 +90,26 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             in: Sample.train.replacing("overlong: drop", with: "overlong: split"), line: 17,
             field: "overlong", says: "an answer that is compared as a whole cannot be split"),
         Mistake(
-            "type: full", "type: lora, rank: 16, alpha: 32", line: 6, field: "method.adapter.type",
-            says: "`lora` is not available in this version"),
+            "type: full", "type: lora, rank: 16, alpha: 32", line: 3, field: "model",
+            says: "those of a new model know nothing"),
+        Mistake(
+            "type: full", "type: lroa", line: 6, field: "method.adapter.type",
+            says: "Did you mean `lora`?"),
+        Mistake(
+            "type: full", "type: lora, rnak: 16", line: 6, field: "method.adapter.rnak",
+            says: "Did you mean `rank`?"),
+        Mistake(
+            "type: full", "type: lora, rank: 0", line: 6, field: "method.adapter.rank",
+            says: "Give a whole number from 1 to 4096"),
+        Mistake(
+            "type: full", "type: lora, dropout: 0.1", line: 6, field: "method.adapter.dropout",
+            says: "dropout of adapters is not available"),
+        Mistake(
+            "type: full", "type: dora, targets: [q_pro]", line: 6,
+            field: "method.adapter.targets[0]", says: "Did you mean `q_proj`?"),
+        Mistake(
+            "type: full", "type: full, targets: [q_proj]", line: 6,
+            field: "method.adapter.targets", says: "which trains all weights, has no `targets`"),
         Mistake(
             "epochs: 2", "epochs: two", line: 8, field: "schedule.epochs",
             says: "expected a number, found the text `two`"),

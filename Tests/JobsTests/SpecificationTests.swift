@@ -185,6 +185,30 @@ enum Sample {
         #expect(try JobSpecification(json: JSONValue(parsing: job.json.canonical.utf8)) == job)
     }
 
+    @Test(arguments: [
+        ("full", TrainSpecification.Adapter.full), ("lora", .lowRank(.init())),
+        (
+            "{type: rslora, rank: 4, targets: [v_proj, q_proj], dropout: 0}",
+            .lowRank(.init(kind: .rslora, rank: 4, targets: [.queries, .values]))
+        ),
+        ("{type: dora, alpha: 8}", .lowRank(.init(kind: .dora, alpha: 8))),
+    ])
+    func `an adapter is named, or has its settings`(
+        text: String, adapter: TrainSpecification.Adapter
+    ) throws {
+        let yaml = """
+            {kind: train, name: a, model: {base: ./base}, data: rows.jsonl, overlong: cut,
+             method: {type: sft, adapter: \(text)}, schedule: {steps: 3, learningRate: 0.1}}
+            """
+        let job = try JobSpecification.parse(yaml: yaml, file: nil)[0]
+        guard case .train(let train) = job else {
+            Issue.record("not a train job")
+            return
+        }
+        #expect(train.adapter == adapter)
+        #expect(try JobSpecification(json: JSONValue(parsing: job.json.canonical.utf8)) == job)
+    }
+
     @Test(arguments: 0..<200)
     func `any specification survives its canonical JSON`(seed: UInt64) throws {
         var numbers = SpecificationNumbers(seed: seed)

@@ -9,7 +9,7 @@ import Training
 private struct TextbookLoss {
     let tape = Tape()
 
-    /// −log σ(x)
+    /// The negative logarithm of the logistic function, −log σ(x).
     func surprise(_ x: Tape.Node) -> Tape.Node {
         tape.logarithm(tape.sum(tape.constant(1), tape.exponential(tape.scaled(x, -1))))
     }
@@ -29,7 +29,8 @@ private struct TextbookLoss {
     }
 
     func loss(
-        _ loss: PreferenceLoss, _ better: Tape.Node, _ worse: Tape.Node, _ reference: (Double, Double),
+        _ loss: PreferenceLoss, _ better: Tape.Node, _ worse: Tape.Node,
+        _ reference: (Double, Double),
         _ length: (Double, Double)
     ) -> Tape.Node {
         let gains = (
@@ -122,7 +123,8 @@ private struct TextbookLoss {
             better: certain, worse: AnswerScore(policy: -900, length: 3))
         #expect(value.loss.isFinite && value.slopes.better.isFinite && value.slopes.worse.isFinite)
         let far = PreferenceLoss.dpo(beta: 1, smoothing: 0).value(
-            better: AnswerScore(policy: -5_000, length: 1), worse: AnswerScore(policy: 0, length: 1))
+            better: AnswerScore(policy: -5_000, length: 1), worse: AnswerScore(policy: 0, length: 1)
+        )
         #expect(abs(far.loss - 5_000) < 1e-9 && far.slopes.better == -1)
     }
 }
@@ -246,10 +248,12 @@ private struct TextbookLoss {
         #expect(try #require(last.metrics["reward_margin"]) > 0)
     }
 
-    /// Ask 17: log-probabilities that the reference computes otherwise than the policy. Before the first
-    /// update both are the same model, so the ratio of every answer is exactly 1.
+    /// Ask 17: log-probabilities that the reference computes otherwise than the policy.
+    ///
+    /// Before the first update both are the same model, so the ratio of every answer is exactly 1.
     @Test func `begins where nothing is preferred, to the last bit`() throws {
-        let sigmoid = try drill(.preference(.dpo(beta: 0.1, smoothing: 0))).run(in: TemporaryFolder())
+        let sigmoid = try drill(.preference(.dpo(beta: 0.1, smoothing: 0))).run(
+            in: TemporaryFolder())
         #expect(abs(sigmoid.steps[0].loss - logarithm(2)) < 1e-9)
         #expect(sigmoid.steps[0].metrics["reward_margin"] == 0)
         #expect(sigmoid.steps[0].metrics["accuracy"] == 0)
@@ -272,7 +276,8 @@ private struct TextbookLoss {
         #expect(try drill.run(ranks: 4, in: TemporaryFolder()).weights == alone.weights)
     }
 
-    @Test func `keeps both answers of a pair in one row, and cuts and drops them together`() throws {
+    @Test func `keeps both answers of a pair in one row, and cuts and drops them together`() throws
+    {
         let pairs = Self.pairs(40, seed: 6)
         let plan = try TrainingPlan(
             Examples(pairs, rowTokens: 32, overlong: .drop),

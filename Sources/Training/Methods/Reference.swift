@@ -38,13 +38,16 @@ extension Array<Double> {
     /// Eight bytes each, the lowest first.
     fileprivate init(fixedBytes bytes: [UInt8]) {
         self = stride(from: 0, to: bytes.count, by: 8).map { start in
-            let bits = bytes[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            let bits = bytes[start..<start + 8].reversed().reduce(UInt64(0)) {
+                $0 << 8 | UInt64($1)
+            }
             return Double(bitPattern: bits)
         }
     }
 
     fileprivate var fixedBytes: [UInt8] {
-        flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number.bitPattern >> (8 * $0)) } }
+        flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number.bitPattern >> (8 * $0)) }
+        }
     }
 }
 
