@@ -20,7 +20,7 @@ extension UpstreamBook {
                 guard name != UpstreamModel.ownUpstream else {
                     throw field.error(
                         "`\(name)` means the models of the registry, which need no entry",
-                        remedy: "Nothing was applied. Call the upstream something else.")
+                        remedy: "Call the upstream something else.")
                 }
                 upstreams[name] = .some(field.isNull ? nil : try Self.upstream(name, field))
             }
@@ -73,11 +73,26 @@ extension UpstreamBook {
         _ = try fields.choice("dialect", default: Dialect.openai)
         return Upstream(
             name: name, url: address.trimmingSuffix("/"), key: key,
-            models: try fields.value("models", default: []) { (field) throws(InputError) in
-                try field.list(max: 10_000) { (field) throws(InputError) in try field.text(max: 256)
-                }
-            },
+            models: try fields["models"].map(models) ?? [],
             terms: try fields["terms"]?.text())
+    }
+
+    private static func models(_ field: SpecificationField) throws(InputError) -> [String] {
+        let names = try field.list(max: 10_000) { (field) throws(InputError) in
+            try field.text(max: 256)
+        }
+        guard !names.isEmpty else {
+            throw field.error(
+                "an empty list names no model",
+                remedy: """
+                    Leave `models` out for an upstream that answers to any name; `NAME: null` takes an \
+                    upstream out.
+                    """)
+        }
+        if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $1.count > 1 })?.key {
+            throw field.error("`\(twice)` is listed twice", remedy: "Name each model once.")
+        }
+        return names
     }
 
     private static func price(

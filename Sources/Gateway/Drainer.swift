@@ -113,7 +113,7 @@ struct Drainer: Sendable {
             }
         }
         try await add(calls, of: spool)
-        for (payload, feedback) in said { try await add(feedback, payload, of: spool) }
+        try await add(said, of: spool)
         unsettled.ring()
         spool.drained(batch)
         for (_, call) in calls { count(call.capture) }
@@ -139,25 +139,35 @@ struct Drainer: Sendable {
     }
 
     private func add(
-        _ feedback: [Feedback], _ payload: ArraySlice<UInt8>, of spool: Spool
+        _ said: [(payload: ArraySlice<UInt8>, feedback: [Feedback])], of spool: Spool
     ) async throws {
+        guard !said.isEmpty else { return }
         do {
-            let taken = try await store.add(feedback)
-            metrics.add(
-                "flywheel_feedback_stored_total", Double(taken.added),
-                help: "Feedback that the database has taken.")
-            guard taken.conflicts > 0 else { return }
-            metrics.add(
-                "flywheel_feedback_conflicts_total", Double(taken.conflicts),
-                help:
-                    "Feedback under an idempotency key that another gateway used for something else."
-            )
-            logger.error(
-                "feedback was in conflict with what came before it under its key; the first counts",
-                metadata: ["count": "\(taken.conflicts)"])
-        } catch let error as CallRefused {
-            try refuse(payload, of: spool, why: error.description)
+            // A transaction each would hold up the calls behind them.
+            count(try await store.add(said.flatMap(\.feedback)))
+        } catch is CallRefused {
+            for (payload, feedback) in said {
+                do {
+                    count(try await store.add(feedback))
+                } catch let error as CallRefused {
+                    try refuse(payload, of: spool, why: error.description)
+                }
+            }
         }
+    }
+
+    private func count(_ taken: FeedbackTaken) {
+        metrics.add(
+            "flywheel_feedback_stored_total", Double(taken.added),
+            help: "Feedback that the database has taken.")
+        guard taken.conflicts > 0 else { return }
+        metrics.add(
+            "flywheel_feedback_conflicts_total", Double(taken.conflicts),
+            help: "Feedback under an idempotency key that another gateway used for something else."
+        )
+        logger.error(
+            "feedback was in conflict with what came before it under its key; the first counts",
+            metadata: ["count": "\(taken.conflicts)"])
     }
 
     private func refuse(_ payload: ArraySlice<UInt8>, of spool: Spool, why: String) throws {

@@ -53,11 +53,11 @@ public struct Sampling: Sendable, Equatable {
     public static let topLogprobsMax = 20
 
     /// Throws `InputError`, naming the property, where a number is outside its range: OpenAI's for
-    /// penalties, bias and alternatives, transformers' for the rest.
+    /// temperature, penalties, bias and alternatives, transformers' for the rest.
     public func check() throws(InputError) {
         let rules: [(field: String, holds: Bool, rule: String)] = [
             ("maxTokens", maxTokens >= 0, "0 or more"),
-            ("temperature", temperature >= 0 && temperature.isFinite, "0 or more"),
+            ("temperature", (0...2).contains(temperature), "from 0 to 2"),
             ("samples", samples >= 1, "1 or more"),
             ("topK", topK.map { $0 >= 1 } ?? true, "1 or more"),
             ("topP", topP.map { $0 > 0 && $0 <= 1 } ?? true, "above 0, at most 1"),

@@ -160,15 +160,17 @@ public struct Views: Sendable {
         }
     }
 
-    /// The rows of a person's `query`, read as the role that may read the views and nothing else.
+    /// The rows of a person's `query`, read as `role`, which may read views and nothing else.
     ///
     /// The JSON text keeps the order of columns.
-    public func answer(to query: String) async throws -> String {
+    public func answer(
+        to query: String, as role: String = "flywheel_reader"
+    ) async throws -> String {
         let end = query.trimmingSuffix { $0.isWhitespace || $0 == ";" }
         return try await pool.transaction { connection in
             try await connection.runScript(
                 """
-                SET LOCAL TRANSACTION READ ONLY; SET LOCAL ROLE flywheel_reader;
+                SET LOCAL TRANSACTION READ ONLY; SET LOCAL ROLE \(role);
                 SET LOCAL search_path = flywheel, public
                 """)
             // A name that no column of the query has, lest the column be taken for the row.

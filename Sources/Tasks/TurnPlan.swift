@@ -43,6 +43,7 @@ public struct TurnPlan: Sendable, Equatable {
     public let ranks: Int
     public let cap: TaskSpecification.Cycle
     private let nodeMemory: Int?
+    private let slotHour: Double
 
     public init(
         of task: TaskSpecification, _ facts: TurnFacts, cap: TaskSpecification.Cycle,
@@ -53,6 +54,7 @@ public struct TurnPlan: Sendable, Equatable {
         (rows, tokens, ranks) = (Int(estimate.rows), estimate.tokens, estimate.ranks)
         (self.size, self.cap) = (size, cap)
         nodeMemory = facts.nodeMemory
+        slotHour = facts.slotHour ?? 0
     }
 
     public var seconds: Double { parts.reduce(0) { $0 + $1.seconds } }
@@ -61,12 +63,21 @@ public struct TurnPlan: Sendable, Equatable {
     /// In all, as far as it is known.
     public var money: Double { callMoney + slotMoney }
 
-    /// What of the cap each kind of call may take: the teacher what is left when the rest is set aside
-    /// half as dear again as it is planned to be; the exam all, since what is over the cap ends the turn.
+    /// What of the cap each kind of call may take: the teacher what is left when the rest is set aside;
+    /// the exam all, since what is over the cap ends the turn.
+    ///
+    /// The rest is half as dear again as it is planned to be, and its slots are at least a twentieth of
+    /// the cap or all that they can cost within its hours: a plan's seconds are of a quieter day, and
+    /// answers that nothing is left to learn from were bought for nothing.
     public var allowance: TaskTurn.Allowance {
         let exam = parts.first { $0.stage == .evaluate }?.callMoney ?? 0
-        return .init(
-            teacher: max(0, cap.money - 1.5 * (exam + slotMoney)), exam: cap.money)
+        let slots = max(1.5 * slotMoney, min(slotMoneyMax, cap.money / 20))
+        return .init(teacher: max(0, cap.money - 1.5 * exam - slots), exam: cap.money)
+    }
+
+    /// What the slots cost when the turn takes all of its hours.
+    private var slotMoneyMax: Double {
+        cap.hours * Double(parts.map(\.slots).max() ?? 0) * slotHour
     }
 
     /// What speaks against the turn, a sentence each; empty: as far as is known, the caps suffice.

@@ -120,7 +120,7 @@ final class Cluster: Sendable {
         }
         for child in children { _ = await child.exit() }
         // What has lost its parent is found by the home that it works on.
-        _ = try? await poll(for: "the end of all processes", atMost: .seconds(10)) {
+        _ = try? await poll(for: "the end of all processes", atMost: .seconds(60)) {
             let rest = ProcessEntry.touching(home)
             for entry in rest { kill(entry.id, SIGKILL) }
             return rest

@@ -36,7 +36,7 @@ extension Drills {
 
                 for entry in asleep { kill(entry.id, SIGCONT) }
                 let woken = ContinuousClock.now
-                try await poll(for: "the ranks of the sleeper to end", atMost: .seconds(10)) {
+                try await poll(for: "the ranks of the sleeper to end", atMost: .seconds(60)) {
                     asleep.dropFirst().compactMap { ProcessEntry($0.id) }
                 } until: {
                     $0.isEmpty

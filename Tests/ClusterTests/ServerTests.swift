@@ -63,7 +63,7 @@ extension Drills {
                 try await cluster.pool.execute("UPDATE flywheel.setting SET server_idle = '1 s'")
                 try await cluster.wait(forServerOf: "stories@1", toBe: "stopped")
                 try await cluster.wait(forServerOf: "stories@2", toBe: "stopped")
-                try await poll(for: "its process to end", atMost: .seconds(20)) {
+                try await poll(for: "its process to end", atMost: .seconds(60)) {
                     cluster.servingProcesses()
                 } until: {
                     $0.isEmpty
@@ -135,7 +135,7 @@ extension Drills {
                 let own = cluster.servingProcesses().map(\.id)
                 kill(first.pid, SIGKILL)
                 let killed = ContinuousClock.now
-                try await poll(for: "the server of the dead worker to end", atMost: .seconds(5)) {
+                try await poll(for: "the server of the dead worker to end", atMost: .seconds(30)) {
                     cluster.servingProcesses().map(\.id).filter(own.contains)
                 } until: {
                     $0.isEmpty

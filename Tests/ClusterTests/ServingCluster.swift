@@ -67,7 +67,7 @@ struct Door: Sendable {
     /// The capture of an answer, once the database has it.
     func capture(of answer: Answer) async throws -> JSONValue {
         try #require(
-            try await poll(for: "capture \(answer.id)", atMost: .seconds(20)) {
+            try await poll(for: "capture \(answer.id)", atMost: .seconds(60)) {
                 try await cluster.pool.values(
                     "SELECT to_jsonb(c) FROM flywheel.captures c WHERE id = \(answer.id, as: "uuid")",
                     as: JSONValue.self

@@ -61,12 +61,12 @@ extension Drills {
                 #expect(models == [])
                 let free = try await cluster.freeSlots()
                 #expect(free == 2)
-                try await poll(for: "the worker to be alone", atMost: .seconds(10)) {
+                try await poll(for: "the worker to be alone", atMost: .seconds(60)) {
                     ProcessEntry.tree(of: worker.pid)
                 } until: {
                     $0.count == 1
                 }
-                try await poll(for: "the job's folder to be removed", atMost: .seconds(10)) {
+                try await poll(for: "the job's folder to be removed", atMost: .seconds(60)) {
                     FileManager.default.fileExists(atPath: "\(cluster.home)/jobs/\(job)")
                 } until: {
                     !$0

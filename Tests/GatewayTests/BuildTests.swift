@@ -47,7 +47,7 @@ struct BuildingAsAJob {
                 """, headers: headers)
             _ = try await yard.gateway.joined(said)
         }
-        _ = try await poll(for: "captures", atMost: .seconds(20)) {
+        _ = try await poll(for: "captures", atMost: .seconds(60)) {
             let there = try await yard.pool.value(
                 "SELECT count(*)::int FROM flywheel.captures WHERE task = 'intent'", as: Int.self)
             return there == count ? there : nil

@@ -135,7 +135,7 @@ import Testing
             // What is good would have been taken by now.
             let good = try await gateway.say(#"{"episode":"e","name":"resolved"}"#)
             #expect(good.status == 200)
-            _ = try await poll(for: "the good one", atMost: .seconds(10)) {
+            _ = try await poll(for: "the good one", atMost: .seconds(60)) {
                 try await gateway.feedbackCount() > 0 ? true : nil
             }
             #expect(try await gateway.feedbackCount() == 1)
@@ -151,7 +151,7 @@ import Testing
             #expect(first.json["data"]?.array?.count == 500)
             let again = try await gateway.say("[" + lines.joined(separator: ",") + "]")
             #expect(again.json["data"]?.array?.allSatisfy { $0["repeated"] == true } == true)
-            _ = try await poll(for: "all of it", atMost: .seconds(10)) {
+            _ = try await poll(for: "all of it", atMost: .seconds(60)) {
                 try await gateway.feedbackCount() == 500 ? true : nil
             }
             // One conflict refuses all, and what was new with it can come again.
@@ -191,7 +191,7 @@ import Testing
             #expect(try await say("nobody", "user") == (401, "invalid_api_key"))
             let chat = try await gateway.chat(headers: ["authorization": "Bearer fw-says"])
             #expect(chat.status == 403 && chat.json["error"]?["code"] == "insufficient_scope")
-            _ = try await poll(for: "what was allowed", atMost: .seconds(10)) {
+            _ = try await poll(for: "what was allowed", atMost: .seconds(60)) {
                 try await gateway.feedbackCount() == 3 ? true : nil
             }
             let sources = try await gateway.pool.values(
@@ -263,7 +263,7 @@ import Testing
                  {"inference":"\(call.id)","name":"comment","value":"ask bob@example.com"}]
                 """)
             #expect(said.status == 200, "\(said.text)")
-            _ = try await poll(for: "both", atMost: .seconds(10)) {
+            _ = try await poll(for: "both", atMost: .seconds(60)) {
                 try await gateway.feedbackCount() == 2 ? true : nil
             }
             let stored = try await gateway.pool.values(
@@ -290,7 +290,7 @@ extension RunningGateway {
     /// The row that the answer `said` tells of, once its call is known.
     func joined(_ said: Answer) async throws -> JSONValue {
         let id = said.json["id"]?.string ?? ""
-        return try await poll(for: "feedback \(said.text) to be joined", atMost: .seconds(20)) {
+        return try await poll(for: "feedback \(said.text) to be joined", atMost: .seconds(60)) {
             try await self.pool.values(
                 """
                 SELECT to_jsonb(r) FROM flywheel.feedback_received r

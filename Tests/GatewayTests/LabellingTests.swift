@@ -61,7 +61,7 @@ struct LabellingWithAnUpstream {
                     "SELECT to_jsonb(d) FROM flywheel.distillations d", as: JSONValue.self)
                 #expect(lineage["asked"] == 40)
                 #expect(lineage["money"]?.number == 40 * 0.0001125)
-                let captures = try await poll(for: "captures", atMost: .seconds(20)) {
+                let captures = try await poll(for: "captures", atMost: .seconds(60)) {
                     let count = try await yard.pool.value(
                         """
                         SELECT count(*)::int FROM flywheel.captures

@@ -60,7 +60,7 @@ import Testing
             try await Self.lend(before: upstream) { pool, ask in
                 /// Asks until the upstream is asked for `model`.
                 func hear(_ model: String) async throws {
-                    _ = try await poll(for: "a question for \(model)", atMost: .seconds(20)) {
+                    _ = try await poll(for: "a question for \(model)", atMost: .seconds(60)) {
                         let status = try await ask()
                         return status == 200 && upstream.asked.last?.json["model"]?.string == model
                             ? true : nil

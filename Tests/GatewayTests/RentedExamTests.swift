@@ -178,7 +178,7 @@ struct ExamsOfRentedModels {
             job["result"]?["spent"] == ["calls": 40, "tokens": 800, "money": "0.0045"], "\(job)")
         let shown = try yard.command("jobs", "show", "\(id)")
         #expect(shown.contains(#/incumbent\s+40\s+800\s+0\.0045/#), "\(shown)")
-        let captured = try await poll(for: "captures", atMost: .seconds(20)) {
+        let captured = try await poll(for: "captures", atMost: .seconds(60)) {
             let sums = try await rows(
                 yard,
                 """

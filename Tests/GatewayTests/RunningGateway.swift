@@ -181,7 +181,7 @@ final class RunningGateway: Sendable {
 
     /// The one capture that there is.
     func onlyCapture() async throws -> JSONValue {
-        try await poll(for: "a capture", atMost: .seconds(20)) {
+        try await poll(for: "a capture", atMost: .seconds(60)) {
             try await self.pool.values(
                 "SELECT to_jsonb(c) FROM flywheel.captures c", as: JSONValue.self
             ).first

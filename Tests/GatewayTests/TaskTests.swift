@@ -20,7 +20,7 @@ import Testing
         for task in try TaskSpecification.all(yaml: text, file: nil) {
             _ = try await TaskBook(gateway.pool).apply(task, author: "test")
         }
-        _ = try await poll(for: "the tasks to be known", atMost: .seconds(10)) {
+        _ = try await poll(for: "the tasks to be known", atMost: .seconds(60)) {
             let answer = try await gateway.ask("/models/intent")
             return answer.status == 200 ? true : nil
         }
@@ -112,7 +112,7 @@ import Testing
                 _ = try await book.setRoute(
                     of: "intent", to: .registry(.current(name: "own")), reason: "proven",
                     author: "test")
-                let answer = try await poll(for: "the route to be known", atMost: .seconds(10)) {
+                let answer = try await poll(for: "the route to be known", atMost: .seconds(60)) {
                     let answer = try await gateway.chat(#"{"model":"intent","messages":[]}"#)
                     let capture = try await gateway.capture(answer.id)
                     return capture["missed_model"] == "own@1" ? answer : nil
@@ -128,7 +128,7 @@ import Testing
                         'engine', jsonb_build_object('url', \(upstream.url, as: "text"), 'dialect', 'openai',
                             'models', '["own@1"]'::jsonb)), 'prices', '[]'::jsonb), 'test')
                     """, as: [String].self)
-                _ = try await poll(for: "the server to be known", atMost: .seconds(10)) {
+                _ = try await poll(for: "the server to be known", atMost: .seconds(60)) {
                     let answer = try await gateway.chat(#"{"model":"intent","messages":[]}"#)
                     let capture = try await gateway.capture(answer.id)
                     return capture["upstream"] == "engine" && capture["missed_model"] == .null

@@ -61,7 +61,7 @@ import Testing
             #expect(early["added"] == 1)
             try await gateway.pool.execute(
                 "UPDATE flywheel.capture SET response_id = 'chatcmpl-early'")
-            _ = try await poll(for: "the early one", atMost: .seconds(20)) {
+            _ = try await poll(for: "the early one", atMost: .seconds(60)) {
                 _ = try await gateway.pool.value(
                     "SELECT flywheel.settle_feedback()", as: Int.self)
                 let waiting = try await gateway.pool.value(

@@ -15,28 +15,48 @@ def show(name, **values):
     print(json.dumps({"name": name, **values}))
 
 
-raw = client.chat.completions.with_raw_response.create(model="plain", messages=messages)
-answer = raw.parse()
-show("plain", id=raw.headers["x-request-id"], text=answer.choices[0].message.content,
-     tokens=answer.usage.total_tokens, finish=answer.choices[0].finish_reason)
+def counted(name, raw, usage, **values):
+    """Shows a call with its id and what the client was told that it took."""
+    show(name, id=raw.headers["x-request-id"], prompt_tokens=usage and usage.prompt_tokens,
+         completion_tokens=usage and usage.completion_tokens, **values)
 
-answer = client.chat.completions.create(model="several", messages=messages, n=2, logprobs=True, top_logprobs=2)
-show("several", texts=[c.message.content for c in answer.choices],
-     logprob=answer.choices[0].logprobs.content[0].top_logprobs[1].logprob)
+
+def ask(model, **values):
+    return client.chat.completions.with_raw_response.create(model=model, messages=messages, **values)
+
+
+raw = ask("plain")
+answer = raw.parse()
+counted("plain", raw, answer.usage, text=answer.choices[0].message.content,
+        finish=answer.choices[0].finish_reason)
+
+raw = ask("several", n=2, logprobs=True, top_logprobs=2)
+answer = raw.parse()
+counted("several", raw, answer.usage, texts=[c.message.content for c in answer.choices],
+        logprob=answer.choices[0].logprobs.content[0].top_logprobs[1].logprob)
 
 tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
-answer = client.chat.completions.create(model="tools", messages=messages, tools=tools)
+raw = ask("tools", tools=tools)
+answer = raw.parse()
 call = answer.choices[0].message.tool_calls[0]
-show("tools", function=call.function.name, arguments=call.function.arguments,
-     finish=answer.choices[0].finish_reason)
+counted("tools", raw, answer.usage, function=call.function.name, arguments=call.function.arguments,
+        finish=answer.choices[0].finish_reason)
 
-chunks = list(client.chat.completions.create(model="stream", messages=messages, stream=True))
-show("stream", text="".join(c.choices[0].delta.content or "" for c in chunks), chunks=len(chunks),
+raw = ask("stream", stream=True)
+chunks = list(raw.parse())
+show("stream", id=raw.headers["x-request-id"], text="".join(c.choices[0].delta.content or "" for c in chunks),
      usage=[c.usage for c in chunks if c.usage])
 
-chunks = list(client.chat.completions.create(
-    model="stream", messages=messages, stream=True, stream_options={"include_usage": True}))
-show("stream usage", chunks=len(chunks), tokens=chunks[-1].usage.total_tokens)
+raw = ask("stream", stream=True, stream_options={"include_usage": True})
+chunks = list(raw.parse())
+counted("stream usage", raw, chunks[-1].usage)
+
+raw = ask("stream tools", n=2, tools=tools, stream=True, stream_options={"include_usage": True})
+parts = {0: [], 1: []}
+for chunk in (chunks := list(raw.parse())):
+    for choice in chunk.choices:
+        parts[choice.index] += [c.function.arguments or "" for c in choice.delta.tool_calls or []]
+counted("stream tools", raw, chunks[-1].usage, arguments=["".join(parts[0]), "".join(parts[1])])
 
 for model in ["limited", "missing"]:
     try:

@@ -150,6 +150,41 @@ import Testing
         }
     }
 
+    @Test func `what an exam on captures asks and is told is for readers of contents alone`()
+        async throws
+    {
+        try await withQueue { queue in
+            _ = try await Self.examine(queue, isPassed: false)
+            let views = Views(queue.pool)
+            func texts(as role: String) async throws -> String {
+                try await views.answer(
+                    to: """
+                        SELECT question, expected, answer FROM verdicts WHERE row_id = 'r1' AND model = 'm@2'
+                        UNION ALL SELECT question, expected, incumbent_answer FROM side_by_side WHERE row_id = 'r1'
+                        UNION ALL SELECT NULL, expected, answer FROM confusions WHERE model = 'm@1'
+                        """, as: role)
+            }
+            let (reader, contents) = ("flywheel_reader", "flywheel_content_reader")
+            // A golden set that somebody brought is there to be looked at.
+            let open = try await texts(as: reader)
+            #expect(open.contains("is it 1?"))
+            #expect(try await texts(as: contents) == open)
+            try await queue.pool.execute(
+                """
+                INSERT INTO flywheel.dataset_capture (digest, row_id, capture_id, is_copy)
+                VALUES ('d', 'r1', gen_random_uuid(), false)
+                """)
+            #expect(try await texts(as: contents) == open)
+            let rows = try JSONValue(parsing: try await texts(as: reader).utf8).array ?? []
+            #expect(rows.count == 3)
+            #expect(rows.allSatisfy { $0.object?.values.allSatisfy { $0 == .null } == true })
+            #expect(
+                try await views.answer(
+                    to: "SELECT count(*) AS n FROM verdicts WHERE score = 1", as: reader)
+                    == #"[{"n":21}]"#)
+        }
+    }
+
     @Test func `a promotion says who decided: a gate, a role, or a person as a role`() async throws
     {
         try await withQueue { queue in

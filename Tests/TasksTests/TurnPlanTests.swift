@@ -59,7 +59,12 @@ import Testing
         let exam = try Self.part(.evaluate, of: plan)
         #expect(abs((exam.callMoney ?? 0) - 0.2) < 1e-9)
         #expect(exam.basis == "measured over 50 calls" && plan.objections.isEmpty)
-        #expect(abs(plan.allowance.teacher - (10 - 1.5 * (0.2 + plan.slotMoney))) < 1e-9)
+        // The slots' share is a twentieth of the cap where that is more than what they are planned to be.
+        #expect(1.5 * plan.slotMoney < 0.5)
+        #expect(abs(plan.allowance.teacher - (10 - 1.5 * 0.2 - 0.5)) < 1e-9)
+        // Nor more than they can cost in the turn's hours.
+        let short = try Self.plan(facts, hours: 0.05).allowance.teacher
+        #expect(abs(short - (10 - 1.5 * 0.2 - 0.05 * 2 * 3.6)) < 1e-9)
     }
 
     @Test func `what the last turn took is scaled to what there is now`() throws {

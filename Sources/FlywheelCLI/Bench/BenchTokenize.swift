@@ -31,9 +31,9 @@ struct BenchTokenize: ParsableCommand {
         var seconds: [Double] = []
         var encodings: [Tokenizer.Encoding] = []
         for _ in 0...repeats {
-            let start = Self.threadSeconds
+            let start = threadTime()
             encodings = texts.map { tokenizer.encode($0) }
-            seconds.append(Self.threadSeconds - start)
+            seconds.append((threadTime() - start) / .seconds(1))
         }
         let median = Array(seconds.dropFirst()).quantile(0.5)
         let bytes = texts.reduce(0) { $0 + $1.utf8.count }
@@ -57,13 +57,6 @@ struct BenchTokenize: ParsableCommand {
                 "texts": .integer(Int64(texts.count)), "repeats": .integer(Int64(repeats)),
                 "digest": .string(digester.finish().hex), "version": .string(flywheelVersion),
             ], on: output)
-    }
-
-    /// How long this thread has been on a core.
-    private static var threadSeconds: Double {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     private func texts() throws -> [String] {

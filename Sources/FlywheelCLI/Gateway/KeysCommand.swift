@@ -24,6 +24,11 @@ struct KeysCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
+            guard !name.allSatisfy(\.isWhitespace) else {
+                throw InputError(
+                    field: "--name", "it is empty",
+                    remedy: "Nothing was created. Name the key after who uses it.")
+            }
             let known = ["chat", "feedback", "feedback:reviewer", "feedback:expert"]
             for name in scope where !known.contains(name) {
                 throw InputError(
