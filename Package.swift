@@ -137,7 +137,8 @@ let package = Package(
         module(
             "Training",
             [
-                "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives", "Tensors",
+                "Jobs", "Models", "Datasets", "Tokenizers", "Artifacts", "Collectives",
+                "Tensors",
                 "FlywheelCore",
             ]),
         module(

@@ -133,12 +133,9 @@ struct TrainJob {
             return .adapted(adapted)
         case .new(let new):
             let isLearned = gang.plan.inputs["tokenizer"] == nil
-            let configuration = TransformerConfiguration(
-                hidden: new.hidden, layers: new.layers, heads: new.heads,
-                keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
+            let configuration = new.configuration(
                 // Where the data have fewer merges than asked for, no rows are kept for none.
                 vocabulary: isLearned ? tokenizer.vocabularySize : new.vocabulary,
-                positionsMax: new.positionsMax, tiedHead: new.tiedHead,
                 eos: tokenizer.ends(of: template))
             try check(tokenizer, fits: configuration.vocabulary)
             let model = Transformer(

@@ -22,7 +22,8 @@ public final class GenerationBatch {
     /// Passes of up to `rowTokensMax` tokens over up to `sequencesMax` sequences, each with up to
     /// `positionsMax` tokens of prompt and answer, if the model has positions for them.
     public init(
-        model: Transformer, rowTokensMax: Int = 512, sequencesMax: Int = 128, positionsMax: Int = .max
+        model: Transformer, rowTokensMax: Int = 512, sequencesMax: Int = 128,
+        positionsMax: Int = .max
     ) {
         self.model = model
         let rowTokensMax = max(rowTokensMax, 1)
@@ -131,7 +132,8 @@ extension Sampling {
 extension Prompt {
     /// Throws `InputError` where a model cannot continue `tokens`.
     public static func check(
-        _ tokens: [Int32], field: String, for configuration: TransformerConfiguration, positionsMax: Int
+        _ tokens: [Int32], field: String, for configuration: TransformerConfiguration,
+        positionsMax: Int
     ) throws(InputError) {
         let remedy = "Nothing was generated."
         if tokens.isEmpty {

@@ -33,6 +33,7 @@ enum SpecificationLimits {
     static let hidden = 8...16_384
     static let layers = 1...256
     static let heads = 1...256
+    static let headDimension = 2...256
     static let intermediate = 8...131_072
     static let vocabulary = 16...1_048_576
     static let positions = 8...1_048_576

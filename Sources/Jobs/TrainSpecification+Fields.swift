@@ -136,28 +136,30 @@ extension TrainSpecification.Model {
 }
 
 extension TrainSpecification.NewModel {
-    private enum Architecture: String, CaseIterable { case llama }
-
     init(_ field: SpecificationField) throws(InputError) {
         typealias Limits = SpecificationLimits
         let fields = try field.object(
-            "architecture", "hidden", "layers", "heads", "keyValueHeads", "intermediate",
-            "vocabulary", "positionsMax", "tiedHead", "tokenizer")
-        _ = try fields.required("architecture").choice(of: Architecture.self)
+            "architecture", "hidden", "layers", "heads", "keyValueHeads", "headDimension",
+            "intermediate", "window", "vocabulary", "positionsMax", "tiedHead", "tokenizer")
+        architecture = try fields.required("architecture").choice(
+            of: TrainSpecification.Architecture.self)
         hidden = try fields.required("hidden").wholeNumber(in: Limits.hidden)
         layers = try fields.required("layers").wholeNumber(in: Limits.layers)
         heads = try fields.required("heads").wholeNumber(in: Limits.heads)
         keyValueHeads = try fields.wholeNumber("keyValueHeads", in: Limits.heads, default: heads)
+        headDimension = try fields["headDimension"]?.wholeNumber(in: Limits.headDimension)
         intermediate = try fields.required("intermediate").wholeNumber(in: Limits.intermediate)
+        window = try fields["window"]?.wholeNumber(in: Limits.positions)
         vocabulary = try fields.required("vocabulary").wholeNumber(in: Limits.vocabulary)
         positionsMax = try fields.wholeNumber("positionsMax", in: Limits.positions, default: 2_048)
         tiedHead = try fields["tiedHead"]?.flag() ?? true
         tokenizer = try fields["tokenizer"]?.model()
 
-        guard hidden % (2 * heads) == 0 else {
-            throw try fields.required("hidden").error(
-                "\(hidden) does not give \(heads) heads an even size each",
-                remedy: "Rotary positions turn pairs: make hidden a multiple of \(2 * heads).")
+        try checkHeads(fields)
+        if let window = fields["window"], !architecture.slides {
+            throw window.error(
+                "layers of \(architecture.rawValue) see everything before them",
+                remedy: "Leave `window` out, or take mistral, gemma2 or gemma3.")
         }
         guard heads % keyValueHeads == 0 else {
             throw (fields["keyValueHeads"] ?? field).error(
@@ -166,15 +168,39 @@ extension TrainSpecification.NewModel {
         }
     }
 
+    /// Rotary positions turn pairs, so a head has an even number of columns.
+    private func checkHeads(_ fields: FieldReader) throws(InputError) {
+        if let own = fields["headDimension"] {
+            if (headDimension ?? 0) % 2 == 0 { return }
+            throw own.error(
+                "a head of \(headDimension ?? 0) columns has no pairs",
+                remedy: "Rotary positions turn pairs: write an even number.")
+        }
+        guard hidden % (2 * heads) == 0 else {
+            throw try fields.required("hidden").error(
+                "\(hidden) does not give \(heads) heads an even size each",
+                remedy: "Rotary positions turn pairs: make hidden a multiple of \(2 * heads), "
+                    + "or write headDimension.")
+        }
+        guard hidden / heads <= SpecificationLimits.headDimension.upperBound else {
+            throw try fields.required("heads").error(
+                "\(heads) heads of \(hidden) columns have \(hidden / heads) each",
+                remedy: "A head has at most "
+                    + "\(SpecificationLimits.headDimension.upperBound) columns: write more heads.")
+        }
+    }
+
     var json: JSONValue {
         var members: [String: JSONValue] = [
-            "architecture": "llama", "hidden": .integer(Int64(hidden)),
+            "architecture": .string(architecture.rawValue), "hidden": .integer(Int64(hidden)),
             "layers": .integer(Int64(layers)), "heads": .integer(Int64(heads)),
             "keyValueHeads": .integer(Int64(keyValueHeads)),
             "intermediate": .integer(Int64(intermediate)),
             "vocabulary": .integer(Int64(vocabulary)),
             "positionsMax": .integer(Int64(positionsMax)), "tiedHead": .boolean(tiedHead),
         ]
+        members["headDimension"] = headDimension.map { .integer(Int64($0)) }
+        members["window"] = window.map { .integer(Int64($0)) }
         members["tokenizer"] = tokenizer.map { .string($0.description) }
         return .object(members)
     }

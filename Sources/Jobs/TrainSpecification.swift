@@ -11,13 +11,26 @@ public struct TrainSpecification: Sendable, Equatable {
         case new(NewModel)
     }
 
-    /// A Llama of these measures with random weights.
+    /// Families of which a model can be made from nothing.
+    public enum Architecture: String, Sendable, CaseIterable {
+        case llama, mistral, qwen2, qwen3, gemma2, gemma3
+
+        /// Whether some of its layers may see a window only.
+        public var slides: Bool { self == .mistral || self == .gemma2 || self == .gemma3 }
+    }
+
+    /// A decoder of these measures with random weights.
     public struct NewModel: Sendable, Equatable {
+        public var architecture: Architecture
         public var hidden: Int
         public var layers: Int
         public var heads: Int
         public var keyValueHeads: Int
+        /// Columns of a head; nil takes `hidden` / `heads`.
+        public var headDimension: Int?
         public var intermediate: Int
+        /// Tokens that a layer which slides sees; nil takes the family's.
+        public var window: Int?
         /// Tokens, special ones included.
         public var vocabulary: Int
         public var positionsMax: Int
@@ -27,10 +40,14 @@ public struct TrainSpecification: Sendable, Equatable {
         public var tokenizer: ModelReference?
 
         public init(
-            hidden: Int, layers: Int, heads: Int, keyValueHeads: Int, intermediate: Int,
-            vocabulary: Int, positionsMax: Int = 2_048, tiedHead: Bool = true,
-            tokenizer: ModelReference? = nil
+            architecture: Architecture = .llama, hidden: Int, layers: Int, heads: Int,
+            keyValueHeads: Int, headDimension: Int? = nil, intermediate: Int,
+            window: Int? = nil, vocabulary: Int, positionsMax: Int = 2_048,
+            tiedHead: Bool = true, tokenizer: ModelReference? = nil
         ) {
+            self.architecture = architecture
+            self.headDimension = headDimension
+            self.window = window
             self.hidden = hidden
             self.layers = layers
             self.heads = heads

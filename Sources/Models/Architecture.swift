@@ -9,6 +9,12 @@ public enum Architecture: String, Sendable, CaseIterable {
     case gemma2
     case gemma3 = "gemma3_text"
 
+    /// The family that specifications call by this name, which is that of the models.
+    public init?(named name: String) {
+        guard let own = Self.allCases.first(where: { "\($0)" == name }) else { return nil }
+        self = own
+    }
+
     /// Where a family's own file is asked.
     var family: any Family.Type {
         switch self {

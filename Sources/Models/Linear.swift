@@ -23,7 +23,7 @@ struct Parameter {
 /// What makes a projection more than its weights (an adapter beside it, copies in another precision
 /// or layout) belongs here, so that no layer knows of it.
 struct Linear {
-    /// The matrix W, [out, in].
+    /// A row for each output, a column for each input.
     var weight: Parameter
     /// One row of `out` columns.
     var bias: Parameter?

@@ -46,6 +46,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "hidden: 256", "hidden: 250", line: 3, field: "model.new.hidden",
             says: "does not give 8 heads an even size each"),
         Mistake(
+            "hidden: 256", "hidden: 8192", line: 3, field: "model.new.heads",
+            says: "8 heads of 8192 columns have 1024 each"),
+        Mistake(
+            "keyValueHeads: 2", "keyValueHeads: 2, headDimension: 5", line: 3,
+            field: "model.new.headDimension", says: "a head of 5 columns has no pairs"),
+        Mistake(
+            "keyValueHeads: 2", "keyValueHeads: 2, window: 64", line: 3,
+            field: "model.new.window", says: "layers of llama see everything before them"),
+        Mistake(
             "keyValueHeads: 2", "keyValueHeads: 3", line: 3, field: "model.new.keyValueHeads",
             says: "3 does not divide 8 heads"),
         Mistake(

@@ -69,9 +69,12 @@ struct SpecificationNumbers: RandomNumberGenerator {
     private mutating func newModel(rowTokens: Int) -> TrainSpecification.NewModel {
         let keyValueHeads = number(1...8)
         let heads = keyValueHeads * number(1...8)
+        let architecture = choice(TrainSpecification.Architecture.self)
         return .init(
-            hidden: max(heads * 2 * number(1...20), 8), layers: number(1...9), heads: heads,
-            keyValueHeads: keyValueHeads, intermediate: number(8...999),
+            architecture: architecture, hidden: max(heads * 2 * number(1...20), 8),
+            layers: number(1...9), heads: heads, keyValueHeads: keyValueHeads,
+            headDimension: chance() ? nil : 2 * number(1...128), intermediate: number(8...999),
+            window: architecture.slides && chance() ? number(8...999) : nil,
             vocabulary: number(16...9_999), positionsMax: rowTokens + number(0...9),
             tiedHead: chance(), tokenizer: chance() ? nil : model())
     }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What a row's numbers may depend on, to the last bit.
-@Suite struct LlamaBits {
+@Suite struct TransformerBits {
     static let configuration = TransformerConfiguration(
         hidden: 48, layers: 3, heads: 6, keyValueHeads: 2, intermediate: 80, vocabulary: 97,
         initializerRange: 0.2)
@@ -18,11 +18,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [[5, 9, 3], [70, 1, 64, 65], [130, 40, 2, 31]])
-    func `packed documents score as they do alone`(lengths: [Int]) {
-        let model = Transformer.random(Self.configuration)
+    @Test(
+        arguments: [configuration] + TransformerConfiguration.families,
+        [[5, 9, 3], [70, 1, 64, 65], [130, 40, 2, 31]])
+    func `packed documents score as they do alone`(
+        configuration: TransformerConfiguration, lengths: [Int]
+    ) {
+        let model = Transformer.random(configuration)
         var numbers = SeededTokens(seed: 2)
-        let row = numbers.row(lengths, vocabulary: 97)
+        let row = numbers.row(lengths, vocabulary: configuration.vocabulary)
         let alone = Self.separate(row)
         let logits = model.logits(of: row).map { $0.map(\.bitPattern) }
         #expect(logits == alone.flatMap { model.logits(of: $0).map { $0.map(\.bitPattern) } })
@@ -30,10 +34,13 @@ import Testing
         #expect(scores == alone.flatMap { model.logProbabilities(of: $0).map(\.bitPattern) })
     }
 
-    @Test func `gradients of packed documents are the sum of theirs alone`() {
-        let model = Transformer.random(Self.configuration)
+    @Test(arguments: [configuration] + TransformerConfiguration.families)
+    func `gradients of packed documents are the sum of theirs alone`(
+        configuration: TransformerConfiguration
+    ) {
+        let model = Transformer.random(configuration)
         var numbers = SeededTokens(seed: 4)
-        let row = numbers.row([20, 66, 7], vocabulary: 97)
+        let row = numbers.row([20, 66, 7], vocabulary: configuration.vocabulary)
         let packed = model.differentiate(row)
         var sum = [Double](repeating: 0, count: model.layout.count)
         for document in Self.separate(row) {
@@ -80,11 +87,14 @@ import Testing
         #expect(model.lossSum(of: other) == 0)
     }
 
-    @Test func `scoring needs no training memory and gives the same bits`() {
-        let model = Transformer.random(Self.configuration)
-        let scorer = Transformer.random(Self.configuration, isTraining: false)
+    @Test(arguments: [configuration] + TransformerConfiguration.families)
+    func `scoring needs no training memory and gives the same bits`(
+        configuration: TransformerConfiguration
+    ) {
+        let model = Transformer.random(configuration)
+        let scorer = Transformer.random(configuration, isTraining: false)
         var numbers = SeededTokens(seed: 10)
-        let row = numbers.row([90, 12, 100], vocabulary: 97)
+        let row = numbers.row([90, 12, 100], vocabulary: configuration.vocabulary)
         #expect(model.lossSum(of: row) == scorer.lossSum(of: row))
         #expect(model.differentiate(row).loss == scorer.lossSum(of: row))
         #expect(model.logProbabilities(of: row) == scorer.logProbabilities(of: row))

@@ -1,4 +1,6 @@
 import Models
+import Tensors
+import Testing
 
 /// Numbers from a seed, the same on every machine.
 struct SeededTokens {
@@ -31,6 +33,46 @@ extension TransformerConfiguration {
     static let small = TransformerConfiguration(
         hidden: 24, layers: 2, heads: 4, keyValueHeads: 2, headDimension: 6, intermediate: 40,
         vocabulary: 37, initializerRange: 0.3)
+}
+
+extension TransformerConfiguration: CustomTestStringConvertible {
+    public var testDescription: String { "\(architecture)" }
+
+    /// A small model of a family.
+    static func small(
+        _ architecture: Architecture, tiedHead: Bool,
+        _ change: (inout TransformerConfiguration) -> Void = { _ in }
+    ) -> Self {
+        var configuration = Self(
+            architecture: architecture, hidden: 24, layers: 2, heads: 4, keyValueHeads: 2,
+            headDimension: 6, intermediate: 20, vocabulary: 31, initializerRange: 0.3,
+            tiedHead: tiedHead)
+        change(&configuration)
+        return configuration
+    }
+
+    /// One of each family, its switches on.
+    static let families: [Self] = [
+        .small(.llama, tiedHead: false) {
+            $0.biases = Set(Biased.allCases)
+            $0.rotary.scaling = .llama3(factor: 4, low: 1, high: 4, original: 16)
+        },
+        .small(.mistral, tiedHead: false) { $0.window = 5 },
+        .small(.qwen2, tiedHead: true) {
+            $0.rotary.scaling = .yarn(.init(factor: 4, original: 16))
+            ($0.window, $0.slides) = (6, [false, true])
+        },
+        .small(.qwen3, tiedHead: true),
+        .small(.gemma2, tiedHead: true) {
+            ($0.window, $0.queryScalar, $0.scoreCap, $0.logitCap) = (4, 10, 2, 3)
+        },
+        .small(.gemma3, tiedHead: true) {
+            ($0.window, $0.queryScalar) = (7, 9)
+            $0.slides = [true, false]
+            $0.rotary.scaling = .linear(factor: 8)
+            $0.slidingRotary = RotarySettings(theta: 300)
+        },
+    ]
 }
 
 extension Transformer {

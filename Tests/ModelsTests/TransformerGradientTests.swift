@@ -2,12 +2,13 @@ import Models
 import TestSupport
 import Testing
 
-@Suite struct LlamaGradients {
+@Suite struct TransformerGradients {
     struct Shape: Sendable, CustomTestStringConvertible {
         var configuration: TransformerConfiguration
         var documents: [Int]
         var testDescription: String {
-            "\(configuration.heads):\(configuration.keyValueHeads) heads, \(documents)"
+            let heads = "\(configuration.heads):\(configuration.keyValueHeads) heads"
+            return "\(configuration.architecture), \(heads), \(documents)"
         }
     }
 
@@ -22,6 +23,9 @@ import Testing
             Shape(configuration: wide, documents: [7, 70]),
             Shape(configuration: untied, documents: [3, 11]),
         ]
+            + TransformerConfiguration.families.flatMap { family in
+                [[9, 2, 14], [68]].map { Shape(configuration: family, documents: $0) }
+            }
     }()
 
     @Test(arguments: shapes)
@@ -48,8 +52,10 @@ import Testing
         }
     }
 
-    @Test func `the oracle's gradient is that of finite differences`() {
-        let configuration = TransformerConfiguration.small
+    @Test(arguments: [TransformerConfiguration.small] + TransformerConfiguration.families)
+    func `the oracle's gradient is that of finite differences`(
+        configuration: TransformerConfiguration
+    ) {
         let model = Transformer.random(configuration)
         var numbers = SeededTokens(seed: 11)
         let row = numbers.row([4, 6], vocabulary: configuration.vocabulary)

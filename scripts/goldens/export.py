@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks that transformers loads what Flywheel exports, and records what it computes: Tests/Goldens/export.
 
-Trains a small model from nothing as a user would (`up`, `submit`, `models export`), loads the exported
-folder with AutoTokenizer and AutoModelForCausalLM, and compares token ids, the template, per-token
-log-probabilities and greedy answers with `flywheel models score` and `models generate`. The folder and
-transformers' results (logits in fp64, see double.py) become the golden, which a test reads again.
+Trains a small model of each family from nothing as a user would (`up`, `submit`, `models export`), loads
+the exported folder with AutoTokenizer and AutoModelForCausalLM, and compares token ids, the template,
+per-token log-probabilities and greedy answers with `flywheel models score` and `models generate`. The
+Llama's folder and transformers' results (logits in fp64, see double.py) become the golden, which a test
+reads again.
 
     V/bin/python scripts/goldens/export.py .build/release/flywheel
 
@@ -35,11 +36,16 @@ torch.set_num_threads(1)
 
 COLOURS = ["red", "green", "blue", "white", "black", "grün", "青"]
 THINGS = ["door", "house", "car", "tree", "naïve fox", "box 12"]
+# What each family's specification says beside the measures; windows are shorter than the answers' rows.
+FAMILIES = {
+    "llama": "", "mistral": ", window: 16", "qwen2": "", "qwen3": ", headDimension: 12",
+    "gemma2": ", window: 16, headDimension: 12", "gemma3": ", window: 16, layers: 6",
+}
 SPECIFICATION = """
 kind: train
-name: export
+name: NAME
 model:
-  new: {architecture: llama, hidden: 32, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 48,
+  new: {architecture: NAME, hidden: 32, layers: 2, heads: 4, keyValueHeads: 2, intermediate: 48,
         vocabulary: 320}
 data: rows.jsonl
 method: {type: sft, adapter: full}
@@ -72,33 +78,41 @@ def write(name, rows):
     (place / name).write_text(text)
 
 
+def specification(family, more):
+    text = SPECIFICATION.replace("NAME", family)
+    if "layers:" in more:
+        text = text.replace("layers: 2, ", "")
+    return text.replace("vocabulary: 320", "vocabulary: 320" + more)
+
+
 def train():
-    """Leaves the exported model in `place`/model."""
+    """Leaves the exported models in `place`, each under its family's name."""
     write("rows.jsonl", [{"messages": conversation(c, t)} for c in COLOURS for t in THINGS])
-    (place / "train.yaml").write_text(SPECIFICATION)
     up = subprocess.Popen([flywheel, "up"], cwd=place, stdout=subprocess.DEVNULL)
     try:
         for _ in range(120):
             time.sleep(0.5)
             if subprocess.run([flywheel, "nodes", "list"], capture_output=True).returncode == 0:
                 break
-        job = run("submit", "train.yaml").strip()
-        run("jobs", "wait", job)
-        run("models", "export", "export@1", "model")
+        for family, more in FAMILIES.items():
+            (place / "train.yaml").write_text(specification(family, more))
+            run("jobs", "wait", run("submit", "train.yaml").strip())
+            run("models", "export", f"{family}@1", family)
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(60)
 
 
-def check(asked):
-    """Compares the export in transformers with our own commands; what is recorded."""
-    folder = place / "model"
+def check(family, asked):
+    """Compares an export in transformers with our own commands; what is recorded."""
+    folder = place / family
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager").eval()
     write("asked.jsonl", [{"messages": messages} for messages in asked])
-    scored = lines("models", "score", "model", "--input", "asked.jsonl")
-    answered = lines("models", "generate", "model", "--input", "asked.jsonl", "--max-tokens", "24")
+    scored = lines("models", "score", family, "--input", "asked.jsonl")
+    answered = lines(
+        "models", "generate", family, "--input", "asked.jsonl", "--max-tokens", "24")
     cases = []
     for messages, score, answer in zip(asked, scored, answered):
         text = tokenizer.apply_chat_template(messages, tokenize=False)
@@ -116,7 +130,7 @@ def check(asked):
         assert greedy.tolist() == answer["tokens"], (greedy.tolist(), answer["tokens"])
         said = tokenizer.decode(greedy, skip_special_tokens=True)
         assert said == answer["text"], (said, answer["text"])
-        print(f"{len(ids)} tokens: log-probabilities within {worst:.1e}; says {said!r}")
+        print(f"{family}, {len(ids)} tokens: log-probabilities within {worst:.1e}; says {said!r}")
         cases.append({
             "text": text, "ids": ids, "logits": double.rounded(exact[-4:].tolist(), 9),
             "prompt": opening, "greedy": greedy.tolist(), "answer": said,
@@ -128,9 +142,9 @@ try:
     train()
     asked = [conversation("blue", "door"), conversation("grün", "naïve fox"),
              conversation("purple", "box 12")]
-    cases = check(asked)
+    cases = {family: check(family, asked) for family in FAMILIES}["llama"]
     shutil.rmtree(golden, ignore_errors=True)
-    shutil.copytree(place / "model", golden, copy_function=shutil.copyfile)
+    shutil.copytree(place / "llama", golden, copy_function=shutil.copyfile)
     (golden / "expected.json").write_text(json.dumps({"cases": cases}, ensure_ascii=False) + "\n")
     print({path.name: path.stat().st_size for path in sorted(golden.iterdir())})
 finally:

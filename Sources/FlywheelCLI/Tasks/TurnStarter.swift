@@ -90,10 +90,7 @@ struct TurnStarter {
     ) async throws -> TransformerConfiguration {
         switch model {
         case .new(let new):
-            return TransformerConfiguration(
-                hidden: new.hidden, layers: new.layers, heads: new.heads,
-                keyValueHeads: new.keyValueHeads, intermediate: new.intermediate,
-                vocabulary: new.vocabulary, positionsMax: new.positionsMax, tiedHead: new.tiedHead)
+            return new.configuration(vocabulary: new.vocabulary, eos: [])
         case .base(.folder(let path)): return try TransformerConfiguration(folder: path)
         case .base(let base):
             let files = try await database.model(base.description).files
