@@ -108,6 +108,9 @@ static const unsigned char m0034[] = {
 static const unsigned char m0035[] = {
 #embed "../../migrations/0035_exam_contents.sql"
 };
+static const unsigned char m0036[] = {
+#embed "../../migrations/0036_answer_losses.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -147,6 +150,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0033, "0033_gangs.sql"),
     MIGRATION(m0034, "0034_gateway_login.sql"),
     MIGRATION(m0035, "0035_exam_contents.sql"),
+    MIGRATION(m0036, "0036_answer_losses.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -5,14 +5,6 @@ extension DatasetRow {
     public enum Shape: String, Sendable, Codable, CaseIterable, CustomStringConvertible {
         case chat, completion, text, tokens, preference, labelled, reference
 
-        /// Whether rows say by example what to learn, as method `sft` needs.
-        public var isLearnable: Bool {
-            switch self {
-            case .chat, .completion, .text, .tokens: true
-            case .preference, .labelled, .reference: false
-            }
-        }
-
         /// The shape as the members that make it.
         public var description: String {
             switch self {

@@ -67,8 +67,9 @@ extension TokenizedDocument {
     /// a turn, have none.
     @discardableResult
     public mutating func teach(_ read: [(chosen: Int32, taught: TaughtToken)]) -> Int {
-        guard let last = weights.lastIndex(where: { $0 > 0 }) else { return 0 }
-        let start = (weights[..<last].lastIndex { $0 == 0 } ?? -1) + 1
+        guard let last = weights.lastIndex(where: { $0 > 0 }), let start = answerStart else {
+            return 0
+        }
         teacher = Array(repeating: nil, count: tokens.count)
         var count = 0
         for (place, token) in zip(start..., read) where place <= last {

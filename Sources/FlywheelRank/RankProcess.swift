@@ -77,7 +77,7 @@ struct RankFailure: Error, Codable {
             // The same data at the same rate diverge again.
             isInput =
                 switch training {
-                case .diverged, .validationDiverged: true
+                case .diverged, .validationDiverged, .reference: true
                 case .ranksDisagree, .checkpoint: false
                 }
         default:

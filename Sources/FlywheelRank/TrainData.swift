@@ -18,7 +18,7 @@ struct TrainRows {
     init(_ specification: TrainSpecification, _ gang: Gang) throws {
         let path = try Self.path("data", gang)
         try gang.report(.progress(phase: "reading rows", done: 0, total: 1))
-        var rows = try DatasetFile.rows(at: path)
+        var rows = try DatasetFile.rows(at: path, ending: specification.ending)
         var digests = [try Digest(ofFile: path)]
         if specification.distillation.curated != nil {
             let curated = try Self.path(InputRole.curated.rawValue, gang)
@@ -33,7 +33,7 @@ struct TrainRows {
         case .data:
             let heldPath = try Self.path("validation", gang)
             learned = rows
-            held = try DatasetFile.rows(at: heldPath)
+            held = try DatasetFile.rows(at: heldPath, ending: specification.ending)
             digests.append(try Digest(ofFile: heldPath))
         case .share(let share):
             let seed = UInt64(specification.batch.seed)
@@ -83,46 +83,75 @@ struct TrainData {
         _ specification: TrainSpecification, _ gang: Gang
     ) throws {
         let file = gang.plan.inputs["data"]
-        var documents = try Self.documents(rows.learned, tokenizer, template, gang, file: file)
-        let isDistilled = specification.method == .distill
-        teaching = isDistilled ? Teaching(&documents, of: rows.learned, tokenizer) : nil
-        let held = try Self.documents(
-            rows.held, tokenizer, template, gang, file: gang.plan.inputs["validation"] ?? file)
-        plan = try TrainingPlan(
-            documents, batch: .init(specification.batch),
-            overlong: .init(specification.overlong), length: .init(specification.schedule.length),
-            mix: isDistilled ? Float(specification.distillation.mix) : 0)
-        // A small share of few rows may hold out none.
-        validation =
-            held.isEmpty
-            ? nil
-            : try Validation(
-                held, rowTokens: specification.batch.rowTokens,
-                overlong: .init(specification.overlong))
+        let heldFile = gang.plan.inputs["validation"] ?? file
+        let batch = TrainingPlan.Batch(specification.batch)
+        let overlong = Overlong(specification.overlong)
+        let length = TrainingPlan.Length(specification.schedule.length)
+        if specification.comparison != nil {
+            func examples(_ rows: [DatasetRow], file: String?) throws -> Examples {
+                try Examples(
+                    try Self.tokenized(rows, gang, file: file) {
+                        try TokenizedExample(
+                            answersOf: $0, tokenizer: tokenizer, template: template)
+                    }, rowTokens: batch.rowTokens, overlong: overlong,
+                    isMismatched: specification.method == .kto)
+            }
+            teaching = nil
+            plan = try TrainingPlan(
+                try examples(rows.learned, file: file), batch: batch, length: length)
+            // A small share of few rows may hold out none.
+            validation =
+                rows.held.isEmpty
+                ? nil
+                : try Validation(
+                    try examples(rows.held, file: heldFile), rowTokens: batch.rowTokens)
+        } else {
+            func documents(_ rows: [DatasetRow], file: String?) throws -> [TokenizedDocument] {
+                try Self.tokenized(rows, gang, file: file) {
+                    try TokenizedDocument($0, tokenizer: tokenizer, template: template)
+                }
+            }
+            var learned = try documents(rows.learned, file: file)
+            let isDistilled = specification.method == .distill
+            teaching = isDistilled ? Teaching(&learned, of: rows.learned, tokenizer) : nil
+            plan = try TrainingPlan(
+                learned, batch: batch, overlong: overlong, length: length,
+                mix: isDistilled ? Float(specification.distillation.mix) : 0)
+            validation =
+                rows.held.isEmpty
+                ? nil
+                : try Validation(
+                    try documents(rows.held, file: heldFile), rowTokens: batch.rowTokens,
+                    overlong: overlong)
+        }
         digest = rows.digest
         merged = rows.merged
     }
 
-    private static func documents(
-        _ rows: [DatasetRow], _ tokenizer: Tokenizer, _ template: ChatTemplate, _ gang: Gang,
-        file: String?
-    ) throws -> [TokenizedDocument] {
-        var documents: [TokenizedDocument] = []
-        documents.reserveCapacity(rows.count)
+    /// What `body` makes of each row; errors are said of `file`.
+    private static func tokenized<Output>(
+        _ rows: [DatasetRow], _ gang: Gang, file: String?, _ body: (DatasetRow) throws -> Output
+    ) throws -> [Output] {
+        var outputs: [Output] = []
+        outputs.reserveCapacity(rows.count)
         var told = ContinuousClock.now
         for row in rows {
             do {
-                documents.append(
-                    try TokenizedDocument(row, tokenizer: tokenizer, template: template))
+                outputs.append(try body(row))
             } catch let error as InputError {
                 throw error.inFile(file ?? "the data")
             }
             if ContinuousClock.now - told > .seconds(1) {
                 told = .now
                 try gang.report(
-                    .progress(phase: "tokenizing", done: documents.count, total: rows.count))
+                    .progress(phase: "tokenizing", done: outputs.count, total: rows.count))
             }
         }
-        return documents
+        return outputs
     }
+}
+
+extension TrainSpecification {
+    /// What the rows of its method hold.
+    fileprivate var ending: DatasetFile.Ending { comparison == nil ? .answered : .any }
 }

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Jobs
+import Models
 import Tensors
 import Training
 
@@ -21,6 +22,7 @@ extension TrainerSettings {
     init(_ specification: TrainSpecification) {
         let schedule = specification.schedule
         self.init(
+            objective: Objective(specification.comparison),
             learningRate: LearningRate(
                 peak: schedule.learningRate, warmup: schedule.warmup,
                 decay: .init(schedule.decay)),
@@ -33,6 +35,43 @@ extension TrainerSettings {
             patience: specification.validation.patience,
             // Whoever asks to stop when it no longer improves wants the best, not the worse that followed.
             keepsBest: specification.validation.patience != nil)
+    }
+}
+
+extension Objective {
+    init(_ comparison: TrainSpecification.Comparison?) {
+        self =
+            switch comparison {
+            case nil: .likelihood
+            case .dpo(let beta, let smoothing, .sigmoid):
+                .preference(.dpo(beta: beta, smoothing: smoothing))
+            case .dpo(let beta, _, .ipo): .preference(.ipo(beta: beta))
+            case .orpo(let lambda): .preference(.orpo(lambda: lambda))
+            case .simpo(let beta, let gamma): .preference(.simpo(beta: beta, gamma: gamma))
+            case .kto(let beta, let desirable, let undesirable):
+                .judgement(
+                    JudgementLoss(beta: beta, desirable: desirable, undesirable: undesirable))
+            }
+    }
+}
+
+extension AdapterConfiguration {
+    init(_ adapter: TrainSpecification.LowRank) {
+        self.init(
+            kind: Kind(adapter.kind), rank: adapter.rank, alpha: adapter.alpha,
+            // Both name projections as Hugging Face does.
+            targets: adapter.targets.compactMap { Target(rawValue: $0.rawValue) })
+    }
+}
+
+extension AdapterConfiguration.Kind {
+    init(_ kind: TrainSpecification.LowRank.Kind) {
+        self =
+            switch kind {
+            case .lora: .lora
+            case .rslora: .rslora
+            case .dora: .dora
+            }
     }
 }
 
@@ -77,20 +116,24 @@ extension Overlong {
 }
 
 extension RankEvent {
-    init(_ event: TrainerEvent) {
-        self =
-            switch event {
-            case .step(let report): .step(StepRecord(report))
-            case .validation(let step, let loss, let documents):
-                .evaluation(step: step, metric: "loss", value: loss, n: documents)
-            case .progress(let done, let total):
-                .progress(phase: "validating", done: done, total: total)
-            case .checkpoint(let file):
+    /// What the worker is told of `event`.
+    static func events(_ event: TrainerEvent) -> [RankEvent] {
+        switch event {
+        case .step(let report): [.step(StepRecord(report))]
+        case .validation(let step, let loss, let documents, let metrics):
+            ([("loss", loss)] + metrics.sorted { $0.key < $1.key }).map { metric, value in
+                .evaluation(step: step, metric: metric, value: value, n: documents)
+            }
+        case .progress(let phase, let done, let total):
+            [.progress(phase: phase, done: done, total: total)]
+        case .checkpoint(let file):
+            [
                 .checkpoint(
                     CheckpointRecord(
                         step: file.step, path: file.path, bytes: file.bytes, digest: file.digest,
                         weightsDigest: file.weightsDigest))
-            }
+            ]
+        }
     }
 }
 
@@ -101,6 +144,7 @@ extension StepRecord {
             gradNorm: report.gradNorm, tokens: report.tokens,
             supervisedTokens: report.supervisedTokens,
             stepSeconds: report.duration / .seconds(1), ranks: report.ranks,
-            weightsDigest: report.weightsDigest)
+            weightsDigest: report.weightsDigest,
+            metrics: report.metrics.isEmpty ? nil : report.metrics)
     }
 }

@@ -23,17 +23,18 @@ struct TrainJob {
     func run() throws {
         let rows = try gang.together { try TrainRows(specification, gang) }
         let tokenizer = try makeTokenizer(learningFrom: rows)
-        let (template, data, model) = try gang.together {
+        let (template, data, student) = try gang.together {
             let template = try makeTemplate(tokenizer)
             return (
                 template, try TrainData(rows, tokenizer, template, specification, gang),
-                try makeModel(tokenizer, template)
+                try makeStudent(tokenizer, template)
             )
         }
-        let trainer = try gang.together {
-            let trainer = try makeTrainer(model, data, tokenizer, template)
+        let identity = try gang.together { try runIdentity(data, tokenizer, template) }
+        let trainer = makeTrainer(student, data, identity)
+        try takeReference(trainer, identity)
+        try gang.together { () throws -> Void in
             if let checkpoint = gang.plan.checkpoint { try trainer.resume(from: checkpoint.path) }
-            return trainer
         }
         try gang.report(
             .started(
@@ -50,8 +51,8 @@ struct TrainJob {
             try gang.report(.left(request == .leave ? .leave : .cancel))
         case .finished(let summary):
             if gang.world.rank == 0 {
-                let digest = try export(model, tokenizer)
-                try gang.report(.done(result: result(summary, digest, model, data)))
+                let digest = try export(student, tokenizer)
+                try gang.report(.done(result: result(summary, digest, student, data)))
             }
         }
     }
@@ -108,7 +109,7 @@ struct TrainJob {
     }
 
     /// The model at its beginning.
-    private func makeModel(_ tokenizer: Tokenizer, _ template: ChatTemplate) throws -> Transformer {
+    private func makeStudent(_ tokenizer: Tokenizer, _ template: ChatTemplate) throws -> Student {
         let rowTokens = specification.batch.rowTokens
         switch specification.model {
         case .base:
@@ -117,15 +118,19 @@ struct TrainJob {
                     field: "model.base", "the base has no folder in the plan",
                     remedy: "Nothing was trained. Submit the job again.")
             }
-            let model = try Transformer(folder: folder, rowTokensMax: rowTokens, isTraining: true)
-            guard rowTokens <= model.configuration.positionsMax else {
-                throw InputError(
-                    field: "batch.rowTokens",
-                    "\(rowTokens) is more than the \(model.configuration.positionsMax) positions of the base",
-                    remedy: "Nothing was trained. Write a smaller number.")
+            guard case .lowRank(let adapter) = specification.adapter else {
+                let model = try Transformer(
+                    folder: folder, rowTokensMax: rowTokens, isTraining: true)
+                try check(model, tokenizer)
+                return .whole(model)
             }
-            try check(tokenizer, fits: model.configuration.vocabulary)
-            return model
+            // Frozen weights are read; the passes are the adapted model's.
+            let model = try Transformer(folder: folder, rowTokensMax: 1, isTraining: false)
+            try check(model, tokenizer)
+            let adapted = AdaptedTransformer(
+                model, AdapterConfiguration(adapter), rowTokensMax: rowTokens)
+            adapted.initialize(seed: UInt64(specification.batch.seed))
+            return .adapted(adapted)
         case .new(let new):
             let isLearned = gang.plan.inputs["tokenizer"] == nil
             let configuration = new.configuration(
@@ -136,8 +141,20 @@ struct TrainJob {
             let model = Transformer(
                 configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
             model.initialize(seed: UInt64(specification.batch.seed))
-            return model
+            return .whole(model)
         }
+    }
+
+    /// Makes sure that a base takes the rows and the tokens that it is to learn.
+    private func check(_ base: Transformer, _ tokenizer: Tokenizer) throws(InputError) {
+        guard specification.batch.rowTokens <= base.configuration.positionsMax else {
+            throw InputError(
+                field: "batch.rowTokens",
+                "\(specification.batch.rowTokens) is more than the "
+                    + "\(base.configuration.positionsMax) positions of the base",
+                remedy: "Nothing was trained. Write a smaller number.")
+        }
+        try check(tokenizer, fits: base.configuration.vocabulary)
     }
 
     private func check(_ tokenizer: Tokenizer, fits vocabulary: Int) throws(InputError) {
@@ -148,26 +165,28 @@ struct TrainJob {
             remedy: "Nothing was trained. Use the tokenizer that belongs to the model.")
     }
 
-    private func makeTrainer(
-        _ model: Transformer, _ data: TrainData, _ tokenizer: Tokenizer, _ template: ChatTemplate
-    ) throws -> Trainer {
-        let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
-        let threads = max(1, min(gang.plan.threads, rowsOfRank))
-        let helpers = (1..<threads).map { _ in
-            Transformer(
-                configuration: model.configuration, rowTokensMax: model.rowTokensMax,
-                isTraining: true)
-        }
+    /// What must be equal for a checkpoint of an earlier attempt to be of this training.
+    private func runIdentity(
+        _ data: TrainData, _ tokenizer: Tokenizer, _ template: ChatTemplate
+    ) throws -> RunIdentity {
         var base = ""
         if let folder = gang.plan.inputs["base"] { base = try Self.digest(ofModel: folder) }
-        let identity = RunIdentity(
+        return RunIdentity(
             specification: specification.trainingDigest,
             data: Digest(
                 of: "\(data.digest) \(Digest(of: tokenizer.json)) \(Digest(of: template.jinja)) "
                     + base),
             numericProfile: NumericProfile.fp32.name)
+    }
+
+    private func makeTrainer(
+        _ student: Student, _ data: TrainData, _ identity: RunIdentity
+    ) -> Trainer {
+        let rowsOfRank = specification.batch.lanes * specification.batch.laneRows / gang.world.ranks
+        let threads = max(1, min(gang.plan.threads, rowsOfRank))
+        let helpers = (1..<threads).map { _ in student.helper() }
         return Trainer(
-            [model] + helpers, plan: data.plan, validation: data.validation,
+            [student.learner] + helpers, plan: data.plan, validation: data.validation,
             settings: TrainerSettings(specification),
             checkpoints: CheckpointFolder(
                 gang.plan.checkpointFolder, fence: gang.plan.lease.fence.rawValue,
@@ -178,8 +197,23 @@ struct TrainJob {
             },
             report: { [gang, times] in
                 if case .step(let report) = $0 { times.add(report) }
-                try gang.report(RankEvent($0))
+                for event in RankEvent.events($0) { try gang.report(event) }
             })
+    }
+
+    /// Has the base say what it thinks of all answers, where they are compared with that, unless an
+    /// earlier attempt on this node kept it.
+    private func takeReference(_ trainer: Trainer, _ identity: RunIdentity) throws {
+        let name = Digest(
+            of: "\(identity.specification) \(identity.data) \(identity.numericProfile)")
+        let cache = "\(gang.plan.jobFolder)/reference-\(name)"
+        let known =
+            gang.world.rank == 0 ? FileManager.default.contents(atPath: cache).map(Array.init) : nil
+        guard let taken = try trainer.takeReference(known: known), taken != known,
+            gang.world.rank == 0
+        else { return }
+        // Who cannot keep it takes it again.
+        try? Data(taken).write(to: URL(fileURLWithPath: cache), options: .atomic)
     }
 
     /// Of the configuration and all weights in the order of their names.
@@ -192,7 +226,7 @@ struct TrainJob {
     // MARK: Results
 
     /// Writes the folder that becomes the model, and returns the digest of its weights.
-    private func export(_ model: Transformer, _ tokenizer: Tokenizer) throws -> Digest {
+    private func export(_ student: Student, _ tokenizer: Tokenizer) throws -> Digest {
         let folder = gang.plan.attemptFolder + "/model"
         try gang.report(.progress(phase: "writing the model", done: 0, total: 1))
         try FileManager.default.createDirectory(
@@ -204,16 +238,15 @@ struct TrainJob {
                 ?? (name == "tokenizer_config.json" ? Data(tokenizer.chatMLConfiguration) : nil)
             try data?.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
         }
-        return try model.write(folder: folder)
+        return try student.write(folder: folder, base: gang.plan.titles["base"] ?? "base")
     }
 
     private func result(
-        _ summary: TrainingSummary, _ digest: Digest, _ model: Transformer, _ data: TrainData
+        _ summary: TrainingSummary, _ digest: Digest, _ student: Student, _ data: TrainData
     ) -> JSONValue {
         var members: [String: JSONValue] = [
             "digest": .string(digest.hex), "folder": "model",
-            "parameters": .integer(
-                Int64(model.layout.entries.reduce(0) { $0 + $1.count })),
+            "parameters": .integer(Int64(student.trainable)),
             "steps": .integer(Int64(summary.steps)),
             "exportedStep": .integer(Int64(summary.exportedStep)),
             "stoppedEarly": .boolean(summary.stoppedEarly),
@@ -229,6 +262,9 @@ struct TrainJob {
                 "tokensLost": .integer(Int64(data.plan.report.tokensLost)),
             ],
         ]
+        if case .lowRank(let adapter) = specification.adapter {
+            members["adapter"] = .string(adapter.title)
+        }
         members["teaching"] = data.teaching?.json
         members["precedence"] = data.merged?.json
         if let best = summary.best {

@@ -4,6 +4,8 @@ public import FlywheelCore
 public struct Outcome: Sendable, Encodable {
     public struct Model: Sendable, Encodable {
         public var base: String?
+        /// What was trained beside the base's frozen weights, as people call it; nil: all weights.
+        public var adapter: String?
         public var datasetDigest: Digest?
         /// Of `model.safetensors`.
         public var digest: Digest
@@ -12,10 +14,11 @@ public struct Outcome: Sendable, Encodable {
         public var parameters: Int64
 
         public init(
-            base: String?, datasetDigest: Digest?, digest: Digest, files: [String: Digest],
-            parameters: Int64
+            base: String?, adapter: String? = nil, datasetDigest: Digest?, digest: Digest,
+            files: [String: Digest], parameters: Int64
         ) {
             self.base = base
+            self.adapter = adapter
             self.datasetDigest = datasetDigest
             self.digest = digest
             self.files = files
@@ -23,7 +26,7 @@ public struct Outcome: Sendable, Encodable {
         }
 
         enum CodingKeys: String, CodingKey {
-            case base, digest, files, parameters
+            case base, adapter, digest, files, parameters
             case datasetDigest = "dataset_digest"
         }
     }

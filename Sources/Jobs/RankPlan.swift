@@ -104,7 +104,7 @@ public enum RankEvent: Codable, Sendable, Equatable {
 public struct StepRecord: Codable, Sendable, Equatable {
     /// Counts from 1.
     public var step: Int
-    /// Mean negative log-likelihood per unit of weight, in nats.
+    /// The mean loss per unit of weight, in nats.
     public var loss: Double
     public var learningRate: Double
     public var gradNorm: Double
@@ -114,11 +114,15 @@ public struct StepRecord: Codable, Sendable, Equatable {
     public var ranks: Int
     /// Of the weights after the update, at checkpoints.
     public var weightsDigest: Digest?
+    /// Of methods that compare answers: `accuracy`, `reward_margin` and what they are made of.
+    public var metrics: [String: Double]?
 
     public init(
         step: Int, loss: Double, learningRate: Double, gradNorm: Double, tokens: Int,
-        supervisedTokens: Int, stepSeconds: Double, ranks: Int, weightsDigest: Digest?
+        supervisedTokens: Int, stepSeconds: Double, ranks: Int, weightsDigest: Digest?,
+        metrics: [String: Double]? = nil
     ) {
+        self.metrics = metrics
         self.step = step
         self.loss = loss
         self.learningRate = learningRate

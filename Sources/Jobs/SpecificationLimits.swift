@@ -38,6 +38,9 @@ enum SpecificationLimits {
     static let vocabulary = 16...1_048_576
     static let positions = 8...1_048_576
 
+    // An adapter.
+    static let adapterRank = 1...4_096
+
     // Evaluation.
     static let graders = 16
     static let graderFields = 256

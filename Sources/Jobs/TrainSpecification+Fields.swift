@@ -15,8 +15,8 @@ extension TrainSpecification {
             field throws(InputError) in
             try Validation(field)
         }
-        (method, adapter, distillation) = try fields.value(
-            "method", default: (.sft, .full, Distillation())
+        (method, adapter, distillation, comparison) = try fields.value(
+            "method", default: (.sft, .full, Distillation(), nil)
         ) { field throws(InputError) in
             try Self.method(field)
         }
@@ -44,6 +44,22 @@ extension TrainSpecification {
                 "\(envelope.ranks.max) ranks cannot share \(batch.lanes) lanes",
                 remedy: "A lane is the least a rank can do: raise batch.lanes or lower ranks.max.")
         }
+        if case .new = model, adapter != .full {
+            throw (fields["model"] ?? fields.field).error(
+                "an adapter is trained beside frozen weights, and those of a new model know nothing",
+                remedy: "Write `model: {base: NAME}`, or `adapter: full`.")
+        }
+        if case .new = model, method.hasReference {
+            throw (fields["model"] ?? fields.field).error(
+                "method \(method.rawValue) compares with what the base thought of the answers, and a new "
+                    + "model thinks nothing",
+                remedy: "Write `model: {base: NAME}`, of a model that was trained before.")
+        }
+        if comparison != nil, overlong == .split {
+            throw (fields["overlong"] ?? fields.field).error(
+                "an answer that is compared as a whole cannot be split",
+                remedy: "Write `drop` or `cut`.")
+        }
         if case .new(let new) = model, batch.rowTokens > new.positionsMax {
             throw (fields["batch"] ?? fields.field).error(
                 "rows of \(batch.rowTokens) tokens are longer than the model's "
@@ -54,39 +70,37 @@ extension TrainSpecification {
 
     private static func method(
         _ field: SpecificationField
-    ) throws(InputError) -> (Method, Adapter, Distillation) {
-        // Settings of adapters that are not there yet are known by name, so that the sentence is about
-        // the adapter and not about its settings.
-        let fields = try field.object("type", "adapter", "mix", "curated")
-        let method = try fields.required("type").choice(
-            of: Method.self, later: ["dpo", "kto", "orpo", "grpo"])
+    ) throws(InputError) -> (Method, Adapter, Distillation, Comparison?) {
+        // The settings of all methods are known, so that the sentence is about the method.
+        let fields = try FieldReader(
+            field, known: ["type", "adapter"] + Set(Method.allCases.flatMap(\.keys)).sorted())
+        let method = try fields.required("type").choice(of: Method.self, later: ["grpo"])
+        for key in Set(Method.allCases.flatMap(\.keys)).subtracting(method.keys).sorted() {
+            guard let stray = fields[key] else { continue }
+            let others = Method.allCases.filter { $0.keys.contains(key) }
+            throw stray.error(
+                "method \(method.rawValue) has no `\(key)`",
+                remedy: "Take it out, or write "
+                    + others.map { "`type: \($0.rawValue)`" }.joined(separator: " or ") + ".")
+        }
         let distillation = Distillation(
             mix: try fields.number("mix", in: 0...1, default: 0.5),
             curated: try fields["curated"]?.dataset())
-        if method != .distill, let stray = fields["mix"] ?? fields["curated"] {
-            throw stray.error(
-                "method \(method.rawValue) has no teacher",
-                remedy: "Take it out, or write `type: distill`.")
-        }
-        guard let adapter = fields["adapter"] else { return (method, .full, distillation) }
-        if case .text = adapter.tree.value {
-            return (method, try adapter.choice(of: Adapter.self, later: ["lora"]), distillation)
-        }
-        let type = try adapter.object("type", "rank", "alpha", "targets", "dropout")
         return (
-            method, try type.required("type").choice(of: Adapter.self, later: ["lora"]),
-            distillation
+            method, try fields["adapter"].map(Adapter.init) ?? .full, distillation,
+            try Comparison(method, fields)
         )
     }
 
     private var methodJSON: JSONValue {
         var members: [String: JSONValue] = [
-            "type": .string(method.rawValue), "adapter": ["type": .string(adapter.rawValue)],
+            "type": .string(method.rawValue), "adapter": adapter.json,
         ]
         if method == .distill {
             members["mix"] = .number(distillation.mix)
             members["curated"] = distillation.curated.map { .string($0.description) }
         }
+        if let comparison { members.merge(comparison.json) { $1 } }
         return .object(members)
     }
 

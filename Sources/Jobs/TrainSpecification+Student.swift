@@ -10,10 +10,10 @@ extension TrainSpecification {
     /// The training that a task's `student` describes: `base` or `new`, and of a specification what it
     /// wants otherwise than usual.
     ///
-    /// Its name and data are for whoever submits it to fill in; `own` are keys that the caller reads.
-    package init(student field: SpecificationField, own: [String]) throws(InputError) {
+    /// Its name and data are for whoever submits it to fill in.
+    package init(student field: SpecificationField) throws(InputError) {
         let fields = try FieldReader(
-            field, known: ["base", "new"] + Self.settings + own,
+            field, known: ["base", "new", "adapter"] + Self.settings,
             instead: ["model": "`base: NAME` and `new: {...}` stand in `student` itself."])
         let (source, model) = try fields.oneOf("base", "new")
         let place = field.tree.place
@@ -41,6 +41,17 @@ extension TrainSpecification {
         try self.init(
             SpecificationField(
                 tree: .init(value: .object(document + rest), place: place), path: field.path))
+        guard let own = fields["adapter"] else { return }
+        guard adapter == .full else {
+            throw own.error(
+                "`method` names an adapter too", remedy: "Say it once: take one of them out.")
+        }
+        adapter = try Adapter(own)
+        if case .new = self.model, adapter != .full {
+            throw own.error(
+                "an adapter is trained beside frozen weights, and those of a new model know nothing",
+                remedy: "Write `base: NAME` in the place of `new`, or leave `adapter` out.")
+        }
     }
 
     /// As a task's `student` has it.
@@ -53,6 +64,7 @@ extension TrainSpecification {
             method["adapter"] = nil
             members["method"] = .object(method)
         }
+        if adapter != .full { members["adapter"] = adapter.json }
         return members.merging(model) { _, source in source }
     }
 }

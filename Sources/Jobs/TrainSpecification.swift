@@ -79,7 +79,9 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Method: String, Sendable, CaseIterable { case sft, distill }
+    public enum Method: String, Sendable, CaseIterable {
+        case sft, distill, dpo, kto, orpo, simpo
+    }
 
     /// What method `distill` learns beside texts: what teachers thought of each token.
     public struct Distillation: Sendable, Equatable {
@@ -97,7 +99,6 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Adapter: String, Sendable, CaseIterable { case full }
     public enum Precision: String, Sendable, CaseIterable { case fp32 }
     /// What becomes of a document longer than a row.
     public enum Overlong: String, Sendable, CaseIterable { case drop, split, cut }
@@ -108,6 +109,8 @@ public struct TrainSpecification: Sendable, Equatable {
     public var validation: Validation
     public var method: Method
     public var distillation = Distillation()
+    /// Nil where no answers are compared.
+    public var comparison: Comparison?
     public var adapter: Adapter
     public var schedule: Schedule
     public var batch: Batch

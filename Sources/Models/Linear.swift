@@ -27,10 +27,16 @@ struct Linear {
     var weight: Parameter
     /// One row of `out` columns.
     var bias: Parameter?
+    /// What is trained beside the weights, which are frozen then.
+    var adapter: LowRank?
 
     /// Writes y, or adds to it.
     func forward(_ y: Tensor, _ x: Tensor, adding: Bool = false, on operations: any Operations) {
-        operations.linear(y, x, weight: weight.values, adding: adding)
+        if let adapter {
+            adapter.forward(y, x, weight: weight.values, adding: adding, on: operations)
+        } else {
+            operations.linear(y, x, weight: weight.values, adding: adding)
+        }
         if let bias { operations.addRow(y, bias.values) }
     }
 
@@ -47,7 +53,13 @@ struct Linear {
             if !accumulating { gradient.clear() }
             operations.addColumnSums(gradient, dy)
         }
-        operations.linearInputGradient(dx, dy, weight: weight.values, adding: adding)
+        if let adapter {
+            adapter.backward(
+                dx, dy, x, weight: weight.values, adding: adding, accumulating: accumulating,
+                on: operations)
+        } else {
+            operations.linearInputGradient(dx, dy, weight: weight.values, adding: adding)
+        }
     }
 
     mutating func visit(_ body: (inout Parameter) -> Void) {

@@ -47,13 +47,13 @@ public struct ParameterLayout: Sendable, Equatable {
         if !it.tiedHead { add(.head, [it.vocabulary, it.hidden]) }
     }
 
-    private init() { (entries, count) = ([], 0) }
+    init() { (entries, count) = ([], 0) }
 
     private mutating func add(_ name: TensorName, _ shape: [Int]) {
         add(name.weight, shape, .matrix)
     }
 
-    private mutating func add(_ name: String, _ shape: [Int], _ role: Role) {
+    mutating func add(_ name: String, _ shape: [Int], _ role: Role) {
         let elements = shape.reduce(1, *)
         entries.append(
             Entry(name: name, shape: shape, offset: count, count: elements, role: role))
@@ -108,7 +108,7 @@ extension TransformerConfiguration {
 
 /// What a tensor is called in a Hugging Face file.
 struct TensorName {
-    private let stem: String
+    let stem: String
 
     static let embedding = Self(stem: "model.embed_tokens")
     static let finalNorm = Self(stem: "model.norm")

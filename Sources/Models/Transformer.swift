@@ -16,6 +16,8 @@ public import Tensors
     let weights: TransformerTensors
     let stack: DecoderStack
     private let parameterArena: Arena
+    /// Holds memory that `weights` point into beside the parameters.
+    private let owner: AnyObject?
 
     /// Allocates parameters (zero) and room for rows of up to `rowTokensMax` tokens.
     public init(configuration: TransformerConfiguration, rowTokensMax: Int, isTraining: Bool) {
@@ -27,6 +29,7 @@ public import Tensors
         unsafe parameters = parameterArena.values
         operations = CPUOperations()
         weights = unsafe TransformerTensors(layout, configuration, over: parameters)
+        owner = nil
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
             activations: Activations(
@@ -38,19 +41,29 @@ public import Tensors
     /// A model over the parameters of `other`, in whose memory they stay, for another thread.
     ///
     /// Both may compute at once as long as nobody changes the parameters.
-    public init(sharing other: Transformer, rowTokensMax: Int) {
+    public convenience init(sharing other: Transformer, rowTokensMax: Int) {
+        self.init(
+            sharing: other, weights: other.weights, rowTokensMax: rowTokensMax, isTraining: false)
+    }
+
+    /// The same with `weights` of its own, which view the parameters of `other` and memory of `owner`.
+    init(
+        sharing other: Transformer, weights: TransformerTensors, rowTokensMax: Int,
+        isTraining: Bool, keeping owner: AnyObject? = nil
+    ) {
         configuration = other.configuration
         self.rowTokensMax = rowTokensMax
         layout = other.layout
         parameterArena = other.parameterArena
         unsafe parameters = other.parameters
         operations = CPUOperations()
-        weights = other.weights
+        self.weights = weights
+        self.owner = owner ?? other.owner
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
             activations: Activations(
                 configuration, rowTokensMax: rowTokensMax, documentTokensMax: rowTokensMax,
-                isTraining: false),
+                isTraining: isTraining),
             rotary: Rotation(configuration, positions: rowTokensMax))
     }
 
@@ -98,9 +111,7 @@ public import Tensors
         return withFlushedSubnormals { lossSum(of: row, scale: scale, tensors) }
     }
 
-    private func lossSum(
-        of row: PackedRow, scale: Float, _ weights: TransformerTensors
-    ) -> Double {
+    func lossSum(of row: PackedRow, scale: Float, _ weights: TransformerTensors) -> Double {
         let selected = row.weighted
         if selected.isEmpty { return 0 }
         let targets = selected.map { row.targets[Int($0)] }
@@ -108,7 +119,7 @@ public import Tensors
         let teacher = row.teacher?.rows(selected.lazy.map { Int($0) })
         let output = forward(row, selected: selected)
         var scores: [Double] = []
-        stack.head(output) { rows, normed, logits in
+        differentiate(row, selected, output, weights) { rows, logits in
             if let teacher, row.mix > 0 {
                 scores += operations.distillScores(
                     logits, targets: Array(targets[rows]), teacher: teacher.rows(rows),
@@ -117,13 +128,24 @@ public import Tensors
                 scores += operations.logProbabilities(
                     logits, targets: Array(targets[rows]), u: Array(u[rows]))
             }
+        }
+        return row.loss(selected, scores)
+    }
+
+    /// Carries back, from the head to the embedding, the gradient by which `body` replaces the logits of
+    /// the selected rows, some at a time; it goes where `weights` say.
+    func differentiate(
+        _ row: PackedRow, _ selected: [Int32], _ output: Tensor, _ weights: TransformerTensors,
+        _ body: (_ rows: Range<Int>, _ logits: Tensor) -> Void
+    ) {
+        stack.head(output) { rows, normed, logits in
+            body(rows, logits)
             stack.headBackward(logits, normed, rows: rows, weights)
         }
         stack.normBackward(output, weights)
         stack.backward(
             tokens: row.tokens, positions: row.positions, documents: row.documents,
             selected: selected, weights)
-        return row.loss(selected, scores)
     }
 
     /// The natural-log probability of the target at every position, T of them; 0 where the target
@@ -154,7 +176,7 @@ public import Tensors
     }
 
     /// The layers over a whole row, each document attending to itself.
-    private func forward(_ row: PackedRow, selected: [Int32]) -> Tensor {
+    func forward(_ row: PackedRow, selected: [Int32]) -> Tensor {
         let count = row.tokens.count
         precondition(count <= rowTokensMax, "a row of \(count) tokens, room for \(rowTokensMax)")
         precondition(row.targets.count == count && row.weights.count == count)

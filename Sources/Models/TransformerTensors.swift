@@ -63,6 +63,27 @@ struct TransformerTensors {
     }
 }
 
+extension TransformerTensors {
+    /// Every projection with the name of its weights: layer after layer, then the head.
+    mutating func visitProjections(
+        _ configuration: TransformerConfiguration,
+        _ body: (_ name: TensorName, inout Linear) -> Void
+    ) {
+        let parts: [(WritableKeyPath<Layer, Linear>, LayerPart)] = [
+            (\.queries, .queries), (\.keys, .keys), (\.values, .values), (\.output, .output),
+            (\.gate, .gate), (\.up, .up), (\.down, .down),
+        ]
+        for index in layers.indices {
+            for (path, part) in parts {
+                body(
+                    TensorName(layer: index, part, configuration),
+                    &layers[index][keyPath: path])
+            }
+        }
+        body(.head, &head)
+    }
+}
+
 /// Finds tensors by their names.
 @safe private struct Reader {
     private let entries: [String: ParameterLayout.Entry]

@@ -211,7 +211,7 @@ private struct StepRow: Encodable {
     let record: StepRecord
 
     enum CodingKeys: String, CodingKey {
-        case step, loss, tokens, ranks
+        case step, loss, tokens, ranks, metrics
         case learningRate = "learning_rate"
         case gradNorm = "grad_norm"
         case supervisedTokens = "supervised_tokens"
@@ -232,6 +232,7 @@ private struct StepRow: Encodable {
         try row.encode(record.stepSeconds, forKey: .stepSeconds)
         try row.encode(record.ranks, forKey: .ranks)
         try row.encode(record.weightsDigest, forKey: .weightsDigest)
+        try row.encodeIfPresent(record.metrics, forKey: .metrics)
     }
 }
 

@@ -65,17 +65,7 @@ extension TaskSpecification {
 
 extension TaskSpecification.Student {
     fileprivate init(_ field: SpecificationField) throws(InputError) {
-        self.init(training: try TrainSpecification(student: field, own: ["adapter"]))
-        guard let adapter = try field.entries(max: 64).first(where: { $0.key == "adapter" })?.value
-        else { return }
-        guard adapter.isObject else {
-            self.adapter = try adapter.choice(of: Adapter.self)
-            return
-        }
-        let parts = try adapter.object("type", "rank", "alpha")
-        self.adapter = try parts.required("type").choice(of: Adapter.self)
-        rank = try parts.wholeNumber("rank", in: 1...4_096, default: rank)
-        alpha = try parts.number("alpha", in: 0...1e6, default: alpha)
+        self.init(training: try TrainSpecification(student: field))
     }
 }
 

@@ -21,7 +21,7 @@ extension TaskSpecification {
             ],
             "redact": .array(redacted.map(\.rawValue).sorted().map { .string($0) }),
         ]
-        members["student"] = student?.json
+        members["student"] = student.map { .object($0.training.student) }
         members["golden"] = golden.map { .string($0.description) }
         members["prompt"] = prompt.json
         members["output"] = output.map { output in
@@ -34,17 +34,6 @@ extension TaskSpecification {
             ["money": .number($0.money), "hours": .number($0.hours)]
         }
         members["retention"] = retention.json
-        return .object(members)
-    }
-}
-
-extension TaskSpecification.Student {
-    fileprivate var json: JSONValue {
-        var members = training.student
-        members["adapter"] = [
-            "type": .string(adapter.rawValue), "rank": .integer(Int64(rank)),
-            "alpha": .number(alpha),
-        ]
         return .object(members)
     }
 }

@@ -33,24 +33,10 @@ public struct TaskSpecification: Sendable, Equatable {
 
     /// What is trained.
     public struct Student: Sendable, Equatable {
-        public enum Adapter: String, Sendable, CaseIterable { case full, lora }
-
         /// Where it begins and how it learns; its name and data are a turn's to fill in.
         public var training: TrainSpecification
-        public var adapter: Adapter
-        /// Of the adapter, where it is `lora`.
-        public var rank: Int
-        public var alpha: Double
 
-        public init(
-            training: TrainSpecification, adapter: Adapter = .full, rank: Int = 16,
-            alpha: Double = 32
-        ) {
-            self.training = training
-            self.adapter = adapter
-            self.rank = rank
-            self.alpha = alpha
-        }
+        public init(training: TrainSpecification) { self.training = training }
     }
 
     /// How far one person's word carries.

@@ -63,10 +63,11 @@ public struct TaskTurn: Sendable {
                 "student", of: task, "a model to train",
                 example: "student: {base: models/smollm2-135m}")
         }
-        guard student.adapter == .full else {
+        guard student.training.method != .kto else {
             throw InputError(
-                field: "student.adapter", "LoRA is not available in this version",
-                remedy: "Nothing was started. Leave `adapter` out of the task file.")
+                field: "student.method.type",
+                "a turn builds answers or pairs of them, and method kto learns from judged answers",
+                remedy: "Nothing was started. Write `type: dpo`, which learns from corrections.")
         }
         guard let golden = task.golden else {
             throw missing(
@@ -115,6 +116,7 @@ public struct TaskTurn: Sendable {
         // What a student answered is learned where somebody vouches for it, not because it was said.
         // A teacher is asked about all questions, whoever answered them first.
         if !isDistilled { members["teachers"] = [.string(teacherModel)] }
+        if training.method.comparesPairs { members["form"] = "pairs" }
         return .object(members)
     }
 

@@ -58,6 +58,11 @@ public protocol Operations: AnyObject {
     func addColumnSums(_ sums: Tensor, _ x: Tensor)
     /// x *= factor
     func scale(_ x: Tensor, by factor: Float)
+    /// Multiplies each column of x by its factor; `factors` is one row.
+    func scaleColumns(_ x: Tensor, by factors: Tensor)
+    /// Adds to each of a row of sums its factor times the sum over a's and b's rows, t ascending, of their
+    /// products in that column.
+    func addColumnProducts(_ sums: Tensor, _ a: Tensor, _ b: Tensor, by factors: Tensor)
 
     /// y[t] = x[rows[t]]
     func gather(_ y: Tensor, _ x: Tensor, rows: [Int32])

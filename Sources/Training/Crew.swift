@@ -32,10 +32,12 @@ import Synchronization
 
     /// Gives all learners the first one's parameters, after they changed.
     func refresh() {
+        members[0].learner.refresh()
         for member in members.dropFirst() {
             let copy = unsafe member.learner.parameters
             if unsafe copy.baseAddress != parameters.baseAddress {
                 _ = unsafe copy.update(fromContentsOf: parameters)
+                member.learner.refresh()
             }
         }
     }

@@ -8,6 +8,9 @@ public protocol Learner: AnyObject {
     /// `layout.count` elements; those between tensors are 0 and stay so.
     var parameters: UnsafeMutableBufferPointer<Float> { get }
 
+    /// Is called after parameters changed, on the one instance whose memory they are in.
+    func refresh()
+
     /// The sum over positions of weight × negative log-probability of the target, in nats.
     func lossSum(of row: PackedRow) -> Double
 
@@ -15,6 +18,23 @@ public protocol Learner: AnyObject {
     func lossSum(
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
     ) -> Double
+
+    /// The natural-log probability of the target at each position whose weight is not 0, ascending.
+    func scores(of row: PackedRow) -> [Double]
+
+    /// Writes to `gradient` the gradient, over all parameters, of any loss of `scores(of:)`, which are
+    /// returned; `slopes` says, for each, less the derivative of that loss by it.
+    @discardableResult
+    func differentiate(
+        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
+        slopes: (_ scores: [Double]) -> [Float]
+    ) -> [Double]
+}
+
+extension Learner {
+    public func refresh() {}
 }
 
 extension Transformer: Learner {}
+
+extension AdaptedTransformer: Learner {}

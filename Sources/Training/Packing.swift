@@ -63,13 +63,16 @@ extension TokenizedDocument {
         guard tokens.count > rowTokens else { return [self] }
         switch overlong {
         case .drop: return []
-        case .cut: return [slice(0..<rowTokens)]
+        case .cut: return [prefix(rowTokens)]
         case .split:
             return stride(from: 0, to: tokens.count - 1, by: rowTokens - 1).map {
                 slice($0..<min($0 + rowTokens, tokens.count))
             }
         }
     }
+
+    /// The first `count` tokens, or all where there are fewer.
+    func prefix(_ count: Int) -> TokenizedDocument { slice(0..<min(count, tokens.count)) }
 
     private func slice(_ range: Range<Int>) -> TokenizedDocument {
         var copy = self

@@ -17,6 +17,8 @@ public final class Trainer {
     let checkpoints: CheckpointFolder
     private let sum: GradientSum
     private let request: () -> TrainerRequest?
+    /// What answers scored before the first step, where they are compared with that.
+    var reference: Reference?
     let report: (TrainerEvent) throws -> Void
 
     /// Prepares a training of the first of `learners`, which all have the same layout; each has a
@@ -71,7 +73,8 @@ public final class Trainer {
     private func makeStep(_ step: TrainingPlan.Step) throws -> TrainerRequest? {
         let clock = ContinuousClock()
         let start = clock.now
-        computeGradient(of: step)
+        let divergence = try divergence(before: step)
+        computeGradient(of: step, divergence: divergence)
         let computed = clock.now
         try sum.reduce(world)
         let reduction = clock.now - computed
@@ -80,29 +83,70 @@ public final class Trainer {
             throw TrainingError.diverged(step: step.number, elements: beyond)
         }
         let (rate, gradNorm) = update(step)
-        state.loss = FixedPoint.loss.value(sum[.loss]) / step.denominator
+        let tally = sum.tally
+        state.loss = tally.loss / step.denominator
         let request = TrainerRequest(rawValue: sum[.request])
         try concludeStep(
             StepReport(
-                step: step.number, loss: state.loss, learningRate: rate, gradNorm: gradNorm,
+                step: step.number, loss: state.loss,
+                metrics: tally.metrics(divergence: divergence), learningRate: rate,
+                gradNorm: gradNorm,
                 tokens: step.tokens, supervisedTokens: step.supervisedTokens,
                 duration: clock.now - start, reduction: reduction, ranks: world.ranks),
             request: request)
         return request
     }
 
-    private func computeGradient(of step: TrainingPlan.Step) {
+    private func computeGradient(of step: TrainingPlan.Step, divergence: Double?) {
         sum.clear()
         if world.rank == 0, let request = request() { sum[.request] = request.rawValue }
         let scale = Float(1 / step.denominator)
-        let lanes = TrainingPlan.lanes(
-            of: world.rank, ranks: world.ranks, lanes: plan.batch.lanes)
-        let rows = Array(lanes.lazy.flatMap { self.plan.rows(lane: $0, of: step) })
+        let rows = rows(of: step)
+        let answers = answerLoss(plan.examples, reference?.learned, divergence)
         unsafe crew.each(rows.count) { [plan, sum] index, learner, gradient in
             let row = plan.row(rows[index], epoch: step.epoch)
-            let loss = unsafe learner.lossSum(of: row, scale: scale, gradient: gradient)
-            unsafe sum.add(UnsafeBufferPointer(gradient), loss: loss, rows: step.rows.count)
+            var tally = Tally()
+            if let answers {
+                let examples = plan.examples(inRow: rows[index], epoch: step.epoch)
+                unsafe learner.differentiate(row, gradient: gradient) { scores in
+                    let weighed = answers.weigh(
+                        row, examples, scores: scores, scale: 1 / step.denominator)
+                    tally = weighed.tally
+                    return weighed.slopes
+                }
+            } else {
+                tally.loss = unsafe learner.lossSum(of: row, scale: scale, gradient: gradient)
+            }
+            unsafe sum.add(UnsafeBufferPointer(gradient), tally, rows: step.rows.count)
         }
+    }
+
+    /// The rows of `step` that this rank computes.
+    private func rows(of step: TrainingPlan.Step) -> [Int] {
+        TrainingPlan.lanes(of: world.rank, ranks: world.ranks, lanes: plan.batch.lanes)
+            .flatMap { plan.rows(lane: $0, of: step) }
+    }
+
+    /// How far the model has moved, where the objective asks for it: z₀, on every rank.
+    private func divergence(before step: TrainingPlan.Step) throws -> Double? {
+        guard settings.objective.hasDivergence, let reference else { return nil }
+        func examples(_ rows: some Sequence<Int>) -> [Int] {
+            rows.flatMap { plan.examples(inRow: $0, epoch: step.epoch) }
+        }
+        return try crew.divergence(
+            world, plan.examples, reference.learned, examples(rows(of: step)),
+            of: examples(step.rows).count, rowTokens: plan.batch.rowTokens)
+    }
+
+    /// The loss over answers; nil where tokens are learned.
+    func answerLoss(
+        _ examples: Examples, _ reference: Reference.Scores?, _ divergence: Double?
+    ) -> AnswerLoss? {
+        guard settings.objective != .likelihood else { return nil }
+        precondition(!settings.objective.hasReference || reference != nil)
+        return AnswerLoss(
+            objective: settings.objective, examples: examples,
+            reference: reference?.documents ?? [], divergence: divergence ?? 0)
     }
 
     private func update(_ step: TrainingPlan.Step) -> (learningRate: Double, gradNorm: Double) {
@@ -161,11 +205,25 @@ public final class Trainer {
 
     private func validate() throws -> TrainerEvent? {
         guard let validation else { return nil }
-        let loss = try validation.loss(world, crew: crew) { [report] done, total in
-            try report(.progress(done: done, total: total))
+        func tell(_ done: Int, _ total: Int) throws {
+            try report(.progress(phase: "validating", done: done, total: total))
         }
+        var divergence: Double?
+        if settings.objective.hasDivergence, let reference {
+            divergence = try crew.divergence(
+                world, validation.examples, reference.held,
+                Array(
+                    TrainingPlan.lanes(
+                        of: world.rank, ranks: world.ranks, lanes: validation.examples.count)),
+                of: validation.examples.count, rowTokens: plan.batch.rowTokens)
+        }
+        let answers = answerLoss(validation.examples, reference?.held, divergence)
+        let tally = try validation.tally(world, crew: crew, answers, progress: tell)
+        let loss = tally.loss / validation.denominator
         unsafe state.note(validation: loss, weights: UnsafeBufferPointer(crew.parameters))
-        return .validation(step: state.step, loss: loss, documents: validation.count)
+        return .validation(
+            step: state.step, loss: loss, documents: validation.count,
+            metrics: tally.metrics(divergence: divergence))
     }
 
     private func finish() -> TrainingSummary {
@@ -173,6 +231,7 @@ public final class Trainer {
         let exportsBest = settings.keepsBest && state.best != nil
         if exportsBest, let best = unsafe state.bestWeights {
             _ = unsafe crew.parameters.update(fromContentsOf: best)
+            crew.refresh()
         }
         return TrainingSummary(
             steps: state.step, stoppedEarly: state.step < plan.steps.count,

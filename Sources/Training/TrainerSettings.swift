@@ -3,6 +3,7 @@ public import Tensors
 
 /// How to train, apart from what on.
 public struct TrainerSettings: Sendable, Equatable {
+    public var objective: Objective
     public var learningRate: LearningRate
     public var optimizer: AdamW
     /// Gradients with a larger norm are scaled down to it; nil leaves them.
@@ -17,10 +18,12 @@ public struct TrainerSettings: Sendable, Equatable {
     public var keepsBest: Bool
 
     public init(
-        learningRate: LearningRate, optimizer: AdamW = AdamW(), gradNormMax: Double? = 1,
-        checkpointSteps: Int, validationSteps: Int? = nil, patience: Int? = nil,
+        objective: Objective = .likelihood, learningRate: LearningRate,
+        optimizer: AdamW = AdamW(), gradNormMax: Double? = 1, checkpointSteps: Int,
+        validationSteps: Int? = nil, patience: Int? = nil,
         keepsBest: Bool = false
     ) {
+        self.objective = objective
         self.learningRate = learningRate
         self.optimizer = optimizer
         self.gradNormMax = gradNormMax
@@ -58,10 +61,10 @@ public enum TrainerRequest: Int64, Sendable, Equatable {
 /// What a trainer tells, on rank 0 only.
 public enum TrainerEvent: Sendable, Equatable {
     case step(StepReport)
-    /// The mean loss on the held-out rows after `step` updates.
-    case validation(step: Int, loss: Double, documents: Int)
-    /// Rows of a validation done.
-    case progress(done: Int, total: Int)
+    /// The mean loss on the held-out rows after `step` updates, and what else is measured on them.
+    case validation(step: Int, loss: Double, documents: Int, metrics: [String: Double])
+    /// So many rows of `phase` are done.
+    case progress(phase: String, done: Int, total: Int)
     case checkpoint(CheckpointFile)
 }
 
@@ -69,8 +72,10 @@ public enum TrainerEvent: Sendable, Equatable {
 public struct StepReport: Sendable, Equatable {
     /// Counts from 1.
     public var step: Int
-    /// Mean negative log-likelihood per unit of weight, before the update, in nats.
+    /// The mean loss per unit of weight, before the update, in nats.
     public var loss: Double
+    /// Of losses over answers: `accuracy`, implicit rewards and their margin; otherwise empty.
+    public var metrics: [String: Double]
     public var learningRate: Double
     /// Before it was scaled down.
     public var gradNorm: Double

@@ -3,6 +3,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Elements of a step's gradient were too large for the reduction, or not numbers.
     case diverged(step: Int, elements: Int)
     case validationDiverged(rows: Int)
+    /// What some documents score under the weights that training begins with is no number.
+    case reference(documents: Int)
     /// Ranks that computed the same have different weights.
     case ranksDisagree(step: Int)
     case checkpoint(path: String, problem: String)
@@ -19,6 +21,11 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
             """
             The loss of \(rows) validation rows is too large or not a number. The training diverged: lower \
             schedule.learningRate or lengthen schedule.warmup.
+            """
+        case .reference(let documents):
+            """
+            The base gives \(documents) answers a log-probability that is no number, so nothing can be \
+            compared with it. Nothing was trained. Use another base, or look at its weights.
             """
         case .ranksDisagree(let step):
             """

@@ -2,7 +2,8 @@ public import Models
 
 /// What a rank takes of its node's memory while it trains, by what it allocates.
 public struct TrainingMemory: Sendable, Equatable {
-    /// In bytes: the weights, for each thread a copy.
+    /// In bytes: the weights, for each thread a copy; of frozen ones one, and one to put the adapter into
+    /// at the end.
     public var weights: Int
     /// A gradient a thread, and the integer sum of all gradients.
     public var gradients: Int
@@ -15,10 +16,15 @@ public struct TrainingMemory: Sendable, Equatable {
     public static let program = 64 << 20
 
     /// - Parameter threads: of a rank; each computes rows of its own.
-    public init(_ configuration: TransformerConfiguration, rowTokens: Int, threads: Int = 1) {
-        let count = ParameterLayout(configuration).count
+    public init(
+        _ configuration: TransformerConfiguration, adapter: AdapterConfiguration? = nil,
+        rowTokens: Int,
+        threads: Int = 1
+    ) {
         let float = MemoryLayout<Float>.stride
-        weights = threads * count * float
+        let base = ParameterLayout(configuration).count
+        let count = adapter.map { ParameterLayout($0, for: configuration).count } ?? base
+        weights = (adapter == nil ? threads * base : 2 * base + 3 * count) * float
         gradients = count * (threads * float + MemoryLayout<Int64>.stride)
         moments = 2 * count * float
         activations = threads * configuration.trainingBytes(rowTokens: rowTokens)

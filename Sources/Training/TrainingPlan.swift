@@ -47,6 +47,8 @@ public struct TrainingPlan: Sendable {
         /// Rows of the epoch, lane after lane; at the end of an epoch the last lanes may be short or empty.
         public let rows: Range<Int>
         /// The sum of all loss weights of the step, of all ranks: the one denominator.
+        ///
+        /// Weights of tokens where tokens are learned, of examples where answers are compared.
         public let denominator: Double
         public let tokens: Int
         /// Positions with a weight other than 0.
@@ -56,29 +58,37 @@ public struct TrainingPlan: Sendable {
     public let batch: Batch
     /// How much of a taught position's loss is the teacher's; 0 learns the tokens alone.
     public let mix: Float
-    public let documents: [TokenizedDocument]
-    public let report: PackingReport
+    public let examples: Examples
     public let steps: [Step]
     private let epochs: [Packing]
 
-    /// Lays out the whole training.
+    /// Lays out a training on documents, each by itself.
     ///
-    /// Throws `InputError` where nothing, or in some step nothing, would
-    /// be learned.
+    /// Throws `InputError` where nothing, or in some step nothing, would be learned.
     public init(
         _ documents: [TokenizedDocument], batch: Batch, overlong: Overlong, length: Length,
         mix: Float = 0
     ) throws(InputError) {
         try batch.validate()
-        let fitted = FittedDocuments(
-            documents, rowTokens: batch.rowTokens, overlong: overlong)
-        guard !fitted.documents.isEmpty else {
+        try self.init(
+            Examples(documents, rowTokens: batch.rowTokens, overlong: overlong), batch: batch,
+            length: length, mix: mix)
+    }
+
+    /// Lays out the whole training.
+    ///
+    /// Throws `InputError` where nothing, or in some step nothing, would be learned.
+    public init(
+        _ examples: Examples, batch: Batch, length: Length, mix: Float = 0
+    ) throws(InputError) {
+        try batch.validate()
+        guard examples.count > 0 else {
             throw InputError(
-                field: "data", "nothing is left to learn from: \(fitted.report.sentence)",
+                field: "data", "nothing is left to learn from: \(examples.report.sentence)",
                 remedy:
                     "Raise batch.rowTokens, choose another policy for overlong rows, or add data.")
         }
-        var layout = Layout(fitted.documents, batch)
+        var layout = Layout(examples, batch)
         switch length {
         case .epochs(let count):
             try layout.addEpochs(count)
@@ -87,11 +97,13 @@ public struct TrainingPlan: Sendable {
         }
         self.batch = batch
         self.mix = mix
-        self.documents = fitted.documents
-        report = fitted.report
+        self.examples = examples
         steps = layout.steps
         epochs = layout.epochs
     }
+
+    public var documents: [TokenizedDocument] { examples.documents }
+    public var report: PackingReport { examples.report }
 
     /// Which rows of its epoch `lane` of `step` computes; none where the lane is empty.
     public func rows(lane: Int, of step: Step) -> Range<Int> {
@@ -101,13 +113,16 @@ public struct TrainingPlan: Sendable {
 
     /// Row `index` of `epoch`.
     public func row(_ index: Int, epoch: Int) -> PackedRow {
-        PackedRow(epochs[epoch].row(index).lazy.map { documents[Int($0)] }, mix: mix)
+        PackedRow(documents(inRow: index, epoch: epoch).lazy.map { documents[$0] }, mix: mix)
     }
 
     /// The indices of the documents in that row, into `documents`.
     public func documents(inRow index: Int, epoch: Int) -> [Int] {
-        epochs[epoch].row(index).map(Int.init)
+        examples(inRow: index, epoch: epoch).flatMap { examples.documents(of: $0) }
     }
+
+    /// The indices of the examples in that row, in its order.
+    func examples(inRow index: Int, epoch: Int) -> [Int] { epochs[epoch].row(index).map(Int.init) }
 
     /// The lanes that `rank` of `ranks` computes: blocks as equal as can be, in order.
     public static func lanes(of rank: Int, ranks: Int, lanes: Int) -> Range<Int> {
@@ -137,35 +152,16 @@ extension TrainingPlan.Batch {
 
 /// A plan while it is being laid out.
 private struct Layout {
-    let documents: [TokenizedDocument]
     let batch: TrainingPlan.Batch
     let lengths: [Int]
-    let measures: [Measure]
+    let measures: [ExampleMeasure]
     var epochs: [Packing] = []
     var steps: [TrainingPlan.Step] = []
 
-    struct Measure {
-        var weight = 0.0
-        var tokens = 0
-        var supervised = 0
-
-        static func += (a: inout Self, b: Self) {
-            a.weight += b.weight
-            a.tokens += b.tokens
-            a.supervised += b.supervised
-        }
-    }
-
-    init(_ documents: [TokenizedDocument], _ batch: TrainingPlan.Batch) {
-        self.documents = documents
+    init(_ examples: Examples, _ batch: TrainingPlan.Batch) {
         self.batch = batch
-        lengths = documents.map(\.tokens.count)
-        measures = documents.map { document in
-            Measure(
-                weight: document.weights.reduce(0.0) { $0 + Double($1) },
-                tokens: document.tokens.count,
-                supervised: document.weights.count { $0 != 0 })
-        }
+        measures = (0..<examples.count).map { examples.measure(of: $0) }
+        lengths = measures.map(\.tokens)
     }
 
     mutating func addEpochs(_ count: Double) throws(InputError) {
@@ -183,10 +179,10 @@ private struct Layout {
         let epoch = epochs.count
         let order =
             switch batch.order {
-            case .file: Array(documents.indices)
+            case .file: Array(measures.indices)
             case .shuffled:
                 permutation(
-                    of: documents.count, seed: batch.seed,
+                    of: measures.count, seed: batch.seed,
                     stream: UInt32(truncatingIfNeeded: epoch))
             }
         let packing = Packing(lengths: lengths, order: order, rowTokens: batch.rowTokens)
@@ -194,9 +190,9 @@ private struct Layout {
         let stepRows = batch.lanes * batch.laneRows
         for start in stride(from: 0, to: packing.rows, by: stepRows) where steps.count < stepsMax {
             let rows = start..<min(start + stepRows, packing.rows)
-            var measure = Measure()
+            var measure = ExampleMeasure()
             for row in rows {
-                for document in packing.row(row) { measure += measures[Int(document)] }
+                for example in packing.row(row) { measure += measures[Int(example)] }
             }
             let number = steps.count + 1
             guard measure.supervised > 0, measure.weight > 0, measure.weight.isFinite else {

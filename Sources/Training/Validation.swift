@@ -2,67 +2,71 @@ import Collectives
 public import Datasets
 public import FlywheelCore
 import Models
-import Synchronization
-import Tensors
 import Tokenizers
 
 /// Held-out rows, packed in the order of their file, and how to score a model on them.
 public struct Validation: Sendable {
-    public let report: PackingReport
+    public let examples: Examples
     /// The sum of all loss weights.
     public let denominator: Double
-    private let rows: [PackedRow]
+    private let packing: Packing
 
-    /// Throws `InputError` where there is nothing to score.
     public init(
         _ documents: [TokenizedDocument], rowTokens: Int, overlong: Overlong
     ) throws(InputError) {
-        let fitted = FittedDocuments(documents, rowTokens: rowTokens, overlong: overlong)
-        report = fitted.report
-        denominator = fitted.documents.reduce(0.0) { sum, document in
-            document.weights.reduce(sum) { $0 + Double($1) }
-        }
+        try self.init(
+            Examples(documents, rowTokens: rowTokens, overlong: overlong), rowTokens: rowTokens)
+    }
+
+    /// Throws `InputError` where there is nothing to score.
+    public init(_ examples: Examples, rowTokens: Int) throws(InputError) {
+        self.examples = examples
+        let measures = (0..<examples.count).map { examples.measure(of: $0) }
+        denominator = measures.reduce(0) { $0 + $1.weight }
         guard denominator > 0, denominator.isFinite else {
             throw InputError(
                 field: "validation",
-                "there is nothing to validate on: \(fitted.report.sentence)",
+                "there is nothing to validate on: \(examples.report.sentence)",
                 remedy: "Nothing was trained. Add held-out rows, or leave validation out.")
         }
-        let packing = Packing(
-            lengths: fitted.documents.map(\.tokens.count),
-            order: Array(fitted.documents.indices), rowTokens: rowTokens)
-        rows = (0..<packing.rows).map { row in
-            PackedRow(packing.row(row).lazy.map { fitted.documents[Int($0)] })
-        }
+        packing = Packing(
+            lengths: measures.map(\.tokens), order: Array(measures.indices), rowTokens: rowTokens)
     }
 
-    /// Documents that were scored.
+    public var report: PackingReport { examples.report }
+    /// Rows that were scored.
     public var count: Int { report.documents - report.dropped - report.unsupervised }
 
-    /// The mean negative log-likelihood per unit of weight, in nats: the same bits for any number of
-    /// ranks and threads, since each row's loss is rounded to fixed point before it is added.
-    func loss(
-        _ world: any Communicator, crew: Crew, progress: (_ done: Int, _ total: Int) throws -> Void
-    ) throws -> Double {
-        let block = TrainingPlan.lanes(of: world.rank, ranks: world.ranks, lanes: rows.count)
-        // Loss, and rows whose loss is not a number.
-        var sums: [Int64] = [0, 0]
+    /// What all rows come to: the same bits for any number of ranks and threads, since each row's numbers
+    /// are rounded to fixed point before they are added.
+    ///
+    /// - Parameter answers: the loss over answers; nil takes the negative log-likelihood of tokens.
+    func tally(
+        _ world: any Communicator, crew: Crew, _ answers: AnswerLoss?,
+        progress: (_ done: Int, _ total: Int) throws -> Void
+    ) throws -> Tally {
+        let block = TrainingPlan.lanes(of: world.rank, ranks: world.ranks, lanes: packing.rows)
+        let sum = GradientSum(count: 0)
         // In bites, so that the watchdog hears of long validations.
         for start in stride(from: block.lowerBound, to: block.upperBound, by: 64) {
             let bite = start..<min(start + 64, block.upperBound)
-            let units = Mutex<[Int64?]>([])
-            unsafe crew.each(bite.count) { [rows] index, learner, _ in
-                let loss = learner.lossSum(of: rows[bite.lowerBound + index])
-                units.withLock { $0.append(FixedPoint.loss.fixed(loss, terms: rows.count)) }
-            }
-            for row in units.withLock({ $0 }) {
-                if let row { sums[0] += row } else { sums[1] += 1 }
+            unsafe crew.each(bite.count) { [self] index, learner, _ in
+                let indices = packing.row(bite.lowerBound + index).map(Int.init)
+                let row = PackedRow(
+                    indices.lazy.flatMap { examples.documents(of: $0) }
+                        .map { examples.documents[$0] })
+                let tally =
+                    answers?.weigh(row, indices, scores: learner.scores(of: row), scale: 0).tally
+                    ?? Tally(loss: learner.lossSum(of: row))
+                unsafe sum.add(UnsafeBufferPointer(start: nil, count: 0), tally, rows: packing.rows)
             }
             try progress(bite.upperBound - block.lowerBound, block.count)
         }
-        try unsafe sums.withUnsafeMutableBufferPointer { try unsafe world.allreduceSum($0) }
-        guard sums[1] == 0 else { throw TrainingError.validationDiverged(rows: Int(sums[1])) }
-        return FixedPoint.loss.value(sums[0]) / denominator
+        try sum.reduce(world)
+        guard sum[.beyond] == 0 else {
+            throw TrainingError.validationDiverged(rows: Int(sum[.beyond]))
+        }
+        return sum.tally
     }
 
     /// Whether the row with this content is held out, where about `share` of all rows are.

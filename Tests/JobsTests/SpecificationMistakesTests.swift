@@ -74,8 +74,51 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "type: sft", "type: grpo", line: 6, field: "method.type",
             says: "`grpo` is not available in this version"),
         Mistake(
-            "type: full", "type: lora, rank: 16, alpha: 32", line: 6, field: "method.adapter.type",
-            says: "`lora` is not available in this version"),
+            "type: sft", "type: dop", line: 6, field: "method.type", says: "Did you mean `dpo`?"),
+        Mistake(
+            "type: sft", "type: sft, beta: 0.1", line: 6, field: "method.beta",
+            says: "method sft has no `beta`. Take it out, or write `type: dpo` or `type: kto`"),
+        Mistake(
+            "type: sft", "type: orpo, lamda: 0.1", line: 6, field: "method.lamda",
+            says: "Did you mean `lambda`?"),
+        Mistake(
+            "type: sft", "type: orpo, lambda: 0", line: 6, field: "method.lambda",
+            says: "Give a number above 0.0"),
+        Mistake(
+            "type: sft", "type: dpo, loss: hinge", line: 6, field: "method.loss",
+            says: "`hinge` is none of `sigmoid`, `ipo`"),
+        Mistake(
+            "type: sft", "type: dpo, loss: ipo, labelSmoothing: 0.1", line: 6,
+            field: "method.labelSmoothing", says: "the loss `ipo` has no label smoothing"),
+        Mistake(
+            "type: sft", "type: kto", line: 3, field: "model",
+            says: "a new model thinks nothing. Write `model: {base: NAME}`"),
+        Mistake(
+            "method: {type: sft, adapter: {type: full}}\n",
+            "method: {type: simpo}\nvalidation: {share: 0.1}\n",
+            in: Sample.train.replacing("overlong: drop", with: "overlong: split"), line: 17,
+            field: "overlong", says: "an answer that is compared as a whole cannot be split"),
+        Mistake(
+            "type: full", "type: lora, rank: 16, alpha: 32", line: 3, field: "model",
+            says: "those of a new model know nothing"),
+        Mistake(
+            "type: full", "type: lroa", line: 6, field: "method.adapter.type",
+            says: "Did you mean `lora`?"),
+        Mistake(
+            "type: full", "type: lora, rnak: 16", line: 6, field: "method.adapter.rnak",
+            says: "Did you mean `rank`?"),
+        Mistake(
+            "type: full", "type: lora, rank: 0", line: 6, field: "method.adapter.rank",
+            says: "Give a whole number from 1 to 4096"),
+        Mistake(
+            "type: full", "type: lora, dropout: 0.1", line: 6, field: "method.adapter.dropout",
+            says: "dropout of adapters is not available"),
+        Mistake(
+            "type: full", "type: dora, targets: [q_pro]", line: 6,
+            field: "method.adapter.targets[0]", says: "Did you mean `q_proj`?"),
+        Mistake(
+            "type: full", "type: full, targets: [q_proj]", line: 6,
+            field: "method.adapter.targets", says: "which trains all weights, has no `targets`"),
         Mistake(
             "epochs: 2", "epochs: two", line: 8, field: "schedule.epochs",
             says: "expected a number, found the text `two`"),

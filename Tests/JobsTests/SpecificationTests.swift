@@ -158,6 +158,57 @@ enum Sample {
         #expect(try JobSpecification(json: stored).digest == job.digest)
     }
 
+    @Test(arguments: [
+        ("{type: dpo}", TrainSpecification.Comparison.dpo(beta: 0.1, smoothing: 0, loss: .sigmoid)),
+        (
+            "{type: dpo, beta: 0.3, labelSmoothing: 0.1}",
+            .dpo(beta: 0.3, smoothing: 0.1, loss: .sigmoid)
+        ),
+        ("{type: dpo, loss: ipo}", .dpo(beta: 0.1, smoothing: 0, loss: .ipo)),
+        ("{type: kto, undesirable: 1.3}", .kto(beta: 0.1, desirable: 1, undesirable: 1.3)),
+        ("{type: orpo}", .orpo(lambda: 0.1)),
+        ("{type: simpo, gamma: 0.5}", .simpo(beta: 2, gamma: 0.5)),
+    ])
+    func `a method that compares answers has its own settings`(
+        text: String, comparison: TrainSpecification.Comparison
+    ) throws {
+        let yaml = """
+            {kind: train, name: a, model: {base: ./base}, data: rows.jsonl, method: \(text),
+             schedule: {steps: 3, learningRate: 0.1}, overlong: cut}
+            """
+        let job = try JobSpecification.parse(yaml: yaml, file: nil)[0]
+        guard case .train(let train) = job else {
+            Issue.record("not a train job")
+            return
+        }
+        #expect(train.comparison == comparison)
+        #expect(try JobSpecification(json: JSONValue(parsing: job.json.canonical.utf8)) == job)
+    }
+
+    @Test(arguments: [
+        ("full", TrainSpecification.Adapter.full), ("lora", .lowRank(.init())),
+        (
+            "{type: rslora, rank: 4, targets: [v_proj, q_proj], dropout: 0}",
+            .lowRank(.init(kind: .rslora, rank: 4, targets: [.queries, .values]))
+        ),
+        ("{type: dora, alpha: 8}", .lowRank(.init(kind: .dora, alpha: 8))),
+    ])
+    func `an adapter is named, or has its settings`(
+        text: String, adapter: TrainSpecification.Adapter
+    ) throws {
+        let yaml = """
+            {kind: train, name: a, model: {base: ./base}, data: rows.jsonl, overlong: cut,
+             method: {type: sft, adapter: \(text)}, schedule: {steps: 3, learningRate: 0.1}}
+            """
+        let job = try JobSpecification.parse(yaml: yaml, file: nil)[0]
+        guard case .train(let train) = job else {
+            Issue.record("not a train job")
+            return
+        }
+        #expect(train.adapter == adapter)
+        #expect(try JobSpecification(json: JSONValue(parsing: job.json.canonical.utf8)) == job)
+    }
+
     @Test(arguments: 0..<200)
     func `any specification survives its canonical JSON`(seed: UInt64) throws {
         var numbers = SpecificationNumbers(seed: seed)

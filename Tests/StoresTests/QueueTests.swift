@@ -228,6 +228,20 @@ import Testing
             let rows = try await queue.pool.values(
                 "SELECT step FROM flywheel.training_steps ORDER BY step", as: Int.self)
             #expect(rows == [1, 2, 3])
+            // What is measured at a step is as determined as its loss.
+            var measured = step(4)
+            measured.metrics = ["accuracy": 0.1 + 0.2, "reward_margin": -1e-9]
+            for _ in 0..<2 { try await queue.store.record([measured], for: lease) }
+            measured.metrics?["accuracy"] = 0.3
+            await #expect(throws: ReplayDiffers.self) { [measured] in
+                try await queue.store.record([measured], for: lease)
+            }
+            let margin = try await queue.pool.value(
+                """
+                SELECT (metrics ->> 'reward_margin')::double precision FROM flywheel.training_steps
+                WHERE step = 4
+                """, as: Double.self)
+            #expect(margin == -1e-9)
         }
     }
 }

@@ -30,7 +30,7 @@ import Testing
         let task = try #require(try TaskSpecification.all(yaml: Self.whole, file: nil).first)
         #expect(task.generalist == UpstreamModel(upstream: "frontier", model: "gpt-5"))
         #expect(task.teacher == .registry(.version(name: "big", 2)))
-        #expect(task.student?.adapter == .lora && task.student?.rank == 8)
+        #expect(task.student?.training.adapter == .lowRank(.init(rank: 8)))
         // The order of a schema's keys is what was written.
         #expect(
             task.output?.schema
@@ -90,6 +90,10 @@ import Testing
             ("teacher: {model: ./folder}", "teacher.model", "a folder"),
             ("sources: {shareMax: 0}", "sources.shareMax", "out of range"),
             ("student: {base: x, adapter: lorra}", "student.adapter", "Did you mean `lora`?"),
+            (
+                "student: {base: x, adapter: lora, method: {type: sft, adapter: dora}}",
+                "student.adapter", "names an adapter too"
+            ),
             ("student: {base: x, new: {}}", "student", "only one of `base` or `new`"),
             ("student: {adapter: full}", "student", "`base` or `new` is missing"),
             ("student: {base: x, shedule: {}}", "student.shedule", "Did you mean `schedule`?"),

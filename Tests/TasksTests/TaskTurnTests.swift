@@ -108,8 +108,8 @@ import Testing
             (generalist, "student: task `t` names no student"),
             (generalist + student, "golden: task `t` names no golden"),
             (
-                generalist + "student: {base: ./folder, adapter: lora}\ngolden: g\n",
-                "student.adapter: LoRA is not available"
+                generalist + "student: {base: ./folder, method: {type: kto}}\ngolden: g\n",
+                "student.method.type: a turn builds answers or pairs of them"
             ),
             (
                 generalist + "student: {base: ./folder, method: {type: distill}}\ngolden: g\n",

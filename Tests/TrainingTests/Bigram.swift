@@ -47,35 +47,52 @@ import Training
     /// The trained numbers as bits, to compare them exactly.
     var bits: [UInt32] { unsafe parameters.map(\.bitPattern) }
 
-    func lossSum(of row: PackedRow) -> Double { unsafe run(row, scale: 0, gradient: nil) }
+    func lossSum(of row: PackedRow) -> Double { loss(of: row, scores(of: row)) }
 
     func lossSum(
         of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
-    ) -> Double { unsafe run(row, scale: scale, gradient: gradient) }
-
-    private func run(
-        _ row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>?
     ) -> Double {
-        unsafe gradient?.update(repeating: 0)
-        let bias = layout.entries[1].offset
-        var loss = 0.0
-        for position in row.tokens.indices where row.weights[position] != 0 {
+        let scores = unsafe differentiate(row, gradient: gradient) { _ in
+            row.weights.filter { $0 != 0 }.map { scale * $0 }
+        }
+        return loss(of: row, scores)
+    }
+
+    private func loss(of row: PackedRow, _ scores: [Double]) -> Double {
+        zip(row.weights.filter { $0 != 0 }, scores).reduce(0.0) { $0 - Double($1.0) * $1.1 }
+    }
+
+    func scores(of row: PackedRow) -> [Double] {
+        row.tokens.indices.filter { row.weights[$0] != 0 }.map { position in
+            logarithm(probabilities(after: row.tokens[position])[Int(row.targets[position])])
+        }
+    }
+
+    func differentiate(
+        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
+        slopes: ([Double]) -> [Float]
+    ) -> [Double] {
+        unsafe gradient.update(repeating: 0)
+        let scores = scores(of: row)
+        let positions = row.tokens.indices.filter { row.weights[$0] != 0 }
+        for (position, u) in zip(positions, slopes(scores)) {
             let base = Int(row.tokens[position]) * vocabulary
-            let logits = (0..<vocabulary).map {
-                unsafe parameters[base + $0] + parameters[bias + $0]
-            }
-            let exponentials = logits.map { exponential(Double($0)) }
-            let total = exponentials.reduce(0, +)
-            let target = Int(row.targets[position])
-            loss -= Double(row.weights[position]) * logarithm(exponentials[target] / total)
-            guard let gradient = unsafe gradient else { continue }
+            let p = probabilities(after: row.tokens[position])
             for token in 0..<vocabulary {
-                let error = Float(exponentials[token] / total) - (token == target ? 1 : 0)
-                let change = scale * row.weights[position] * error
-                unsafe gradient[base + token] += change
-                unsafe gradient[bias + token] += change
+                let error = Float(p[token]) - (token == Int(row.targets[position]) ? 1 : 0)
+                unsafe gradient[base + token] += u * error
+                unsafe gradient[layout.entries[1].offset + token] += u * error
             }
         }
-        return loss
+        return scores
+    }
+
+    private func probabilities(after token: Int32) -> [Double] {
+        let (base, bias) = (Int(token) * vocabulary, layout.entries[1].offset)
+        let exponentials = (0..<vocabulary).map {
+            unsafe exponential(Double(parameters[base + $0] + parameters[bias + $0]))
+        }
+        let total = exponentials.reduce(0, +)
+        return exponentials.map { $0 / total }
     }
 }

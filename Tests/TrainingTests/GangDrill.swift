@@ -74,6 +74,42 @@ struct GangDrill {
         return drill
     }
 
+    /// The same with `method` on pairs of answers (the words in order, and backwards), from the model in
+    /// the folder `base`.
+    func comparing(_ method: JSONValue, from base: String) throws -> Self {
+        var drill = self
+        drill.inputs["base"] = base
+        if case .object(var members) = specification {
+            members["model"] = ["base": "./model"]
+            members["method"] = method
+            // Both answers are in one row.
+            members["batch"] = ["lanes": 4, "rowTokens": 192, "seed": 7]
+            drill.specification = .object(members)
+        }
+        let isJudged = method["type"]?.string == "kto"
+        let text = try String(contentsOfFile: folder.path + "/rows.jsonl", encoding: .utf8)
+        let lines = try text.split(separator: "\n").enumerated().map { index, line in
+            let messages = try JSONValue(parsing: Array(line.utf8))["messages"]?.array ?? []
+            let words = messages[1]["content"]?.string?.split(separator: " ") ?? []
+            let backwards: JSONValue = [
+                "role": "assistant", "content": .string(words.reversed().joined(separator: " ")),
+            ]
+            let row: JSONValue =
+                isJudged
+                ? [
+                    "messages": [messages[0], index % 2 == 0 ? messages[1] : backwards],
+                    "label": .boolean(index % 2 == 0),
+                ]
+                : [
+                    "input": ["messages": [messages[0]]], "preferred_output": [messages[1]],
+                    "non_preferred_output": [backwards],
+                ]
+            return row.canonical
+        }
+        try drill.write(lines.joined(separator: "\n") + "\n")
+        return drill
+    }
+
     func write(_ rows: String) throws {
         try Data(rows.utf8).write(to: URL(fileURLWithPath: folder.path + "/rows.jsonl"))
     }

@@ -57,6 +57,88 @@ import Testing
         }
     }
 
+    @Test func `compares answers with what its base thought, whoever dies meanwhile`() throws {
+        let start = try GangDrill()
+        #expect(try start.run(ranks: 1).status == 0)
+        let base = start.folder.path + "/attempt-1/model"
+        let methods: [JSONValue] = [
+            ["type": "dpo", "beta": 0.2], ["type": "orpo", "lambda": 0.5], ["type": "kto"],
+        ]
+        for method in methods {
+            let drill = try GangDrill().comparing(method, from: base)
+            let alone = try drill.run(ranks: 1, fence: 2)
+            #expect(alone.status == 0, "\(method)")
+            let digest = try drill.modelDigest(fence: 2)
+
+            // Another node, which knows of no reference that was taken before.
+            let other = try GangDrill().comparing(method, from: base)
+            let left = try other.run(ranks: 3, fence: 2) { event, gang in
+                if case .step(let record) = event, record.step == 4 { gang.ask(.leave) }
+            }
+            let checkpoint = try #require(left.checkpoints.last)
+            let resumed = try other.run(ranks: 2, fence: 3, from: checkpoint)
+            #expect(resumed.status == 0)
+            #expect(try other.modelDigest(fence: 3) == digest)
+            let steps = left.steps + resumed.steps
+            #expect(steps.map(\.metrics) == alone.steps.map(\.metrics))
+            #expect(steps.allSatisfy { $0.metrics?["accuracy"] != nil })
+            #expect(
+                alone.events.contains {
+                    if case .evaluation(_, "accuracy", _, _) = $0 { true } else { false }
+                })
+        }
+    }
+
+    @Test func `trains an adapter, whose model is as good a base as any, whoever dies meanwhile`()
+        throws
+    {
+        let start = try GangDrill()
+        #expect(try start.run(ranks: 1).status == 0)
+        let base = start.folder.path + "/attempt-1/model"
+        func drill(_ adapter: JSONValue, from base: String) throws -> GangDrill {
+            var drill = try GangDrill()
+            drill.inputs["base"] = base
+            if case .object(var members) = drill.specification {
+                members["model"] = ["base": "./model"]
+                members["method"] = ["type": "sft", "adapter": adapter]
+                drill.specification = .object(members)
+            }
+            return drill
+        }
+        let adapter: JSONValue = ["type": "lora", "rank": 4, "alpha": 8]
+        let one = try drill(adapter, from: base)
+        let alone = try one.run(ranks: 1)
+        #expect(alone.status == 0)
+        let digest = try one.modelDigest(fence: 1)
+        #expect(try digest != start.modelDigest(fence: 1))
+        let model = one.folder.path + "/attempt-1/model"
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: model).sorted() == [
+                "adapter.json", "adapter.safetensors", "config.json", "generation_config.json",
+                "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+            ])
+        // Checkpoints name the adapter, which is what is trained.
+        #expect(
+            try alone.steps.last?.weightsDigest
+                == Digest(ofFile: model + "/adapter.safetensors"))
+
+        let other = try drill(adapter, from: base)
+        let left = try other.run(ranks: 3) { event, gang in
+            if case .step(let record) = event, record.step == 4 { gang.ask(.leave) }
+        }
+        let checkpoint = try #require(left.checkpoints.last)
+        let resumed = try other.run(ranks: 2, fence: 2, from: checkpoint)
+        #expect(resumed.status == 0)
+        #expect(try other.modelDigest(fence: 2) == digest)
+
+        // What came out is learned from further, with another adapter, and whole.
+        for adapter: JSONValue in [["type": "dora", "rank": 2, "targets": ["lm_head"]], "full"] {
+            let next = try drill(adapter, from: model)
+            #expect(try next.run(ranks: 2).status == 0)
+            #expect(try next.modelDigest(fence: 1) != digest)
+        }
+    }
+
     @Test func `loses a rank, ends at once, and resumes to the same model`() throws {
         let reference = try GangDrill().lasting()
         #expect(try reference.run(ranks: 1).status == 0)

@@ -81,7 +81,7 @@ struct `Stories learning Shakespeare` {
             report: { event in
                 switch event {
                 case .step(let step): curve.losses.append(step.loss)
-                case .validation(_, let loss, _): curve.validations.append(loss)
+                case .validation(_, let loss, _, _): curve.validations.append(loss)
                 default: break
                 }
             })

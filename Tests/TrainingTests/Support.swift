@@ -79,6 +79,9 @@ struct Drill: Sendable {
     var identity = TrainingTests.identity
     var threads = 1
     var validates = true
+    /// What is learned and held instead of documents, where answers are compared.
+    var examples: [TokenizedExample]?
+    var heldExamples: [TokenizedExample] = []
 
     struct Result: Sendable {
         var outcome: TrainingOutcome
@@ -92,12 +95,29 @@ struct Drill: Sendable {
             events.compactMap { if case .checkpoint(let file) = $0 { file } else { nil } }
         }
         var validations: [Double] {
-            events.compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
+            events.compactMap { if case .validation(_, let loss, _, _) = $0 { loss } else { nil } }
         }
     }
 
     func plan() throws -> TrainingPlan {
-        try TrainingPlan(documents, batch: batch, overlong: .split, length: length)
+        guard let examples else {
+            return try TrainingPlan(documents, batch: batch, overlong: .split, length: length)
+        }
+        return try TrainingPlan(try fitted(examples), batch: batch, length: length)
+    }
+
+    private func fitted(_ examples: [TokenizedExample]) throws -> Examples {
+        let isJudged = if case .judgement = settings.objective { true } else { false }
+        return try Examples(
+            examples, rowTokens: batch.rowTokens, overlong: .drop, isMismatched: isJudged)
+    }
+
+    private func validation() throws -> Validation? {
+        guard validates else { return nil }
+        guard examples != nil else {
+            return try Validation(held, rowTokens: batch.rowTokens, overlong: .drop)
+        }
+        return try Validation(try fitted(heldExamples), rowTokens: batch.rowTokens)
     }
 
     /// Trains with `ranks`, in `folder`, from the checkpoint `resuming`; `request` hears how many steps
@@ -107,8 +127,7 @@ struct Drill: Sendable {
         request: @escaping @Sendable (Int) -> TrainerRequest? = { _ in nil }
     ) throws -> Result {
         let plan = try plan()
-        let validation =
-            validates ? try Validation(held, rowTokens: batch.rowTokens, overlong: .drop) : nil
+        let validation = try validation()
         let results = try ThreadWorld.run(ranks: ranks) { world in
             let learners = (0..<threads).map {
                 Bigram(vocabulary: vocabulary, seed: UInt64(1 + $0))
@@ -123,6 +142,7 @@ struct Drill: Sendable {
                     if case .step = $0 { steps += 1 }
                     events.append($0)
                 })
+            _ = try trainer.takeReference()
             if let resuming { try trainer.resume(from: resuming) }
             let outcome = try trainer.train()
             return Result(outcome: outcome, weights: learners[0].bits, events: events)

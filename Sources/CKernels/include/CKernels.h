@@ -8,6 +8,8 @@
 #include "decoder.h"
 #include "fixedpoint.h"
 #include "head.h"
+#include "lowrank.h"
 #include "optimizer.h"
 #include "philox.h"
 #include "product.h"
+#include "scalar.h"

@@ -174,12 +174,17 @@ struct SubmissionResolver {
         in document: SpecificationDocument
     ) throws {
         // Whatever a row answers or does not, a teacher can be asked its question.
-        guard role != .golden, role != .prompts, let shape, !shape.isLearnable else { return }
-        let learnable = DatasetRow.Shape.allCases.filter(\.isLearnable).map(\.rawValue)
+        guard role != .golden, role != .prompts, let shape else { return }
+        var method = TrainSpecification.Method.sft
+        if case .train(let train) = document.specification { method = train.method }
+        let learnable = method.shapes
+        guard !learnable.contains(shape) else { return }
         throw document.error(
             at: field,
-            "`\(title)` has rows of shape \(shape.rawValue), from which method sft cannot learn",
-            remedy: "It learns from the shapes \(learnable.joined(separator: ", ")).")
+            "`\(title)` has rows of shape \(shape.rawValue), from which method \(method.rawValue) "
+                + "cannot learn",
+            remedy: "It learns from rows of shape "
+                + learnable.map(\.rawValue).joined(separator: ", ") + ".")
     }
 
     /// Sets the exam as ranks will, or the trial of a judge, so that what they would refuse is refused
@@ -279,6 +284,17 @@ struct SubmissionResolver {
                     remedy: "Name each model once; a gate's incumbent is, unless you name one, the "
                         + "promoted version of the candidate's name.")
             }
+        }
+    }
+}
+
+extension TrainSpecification.Method {
+    /// What rows look like that it learns from.
+    fileprivate var shapes: [DatasetRow.Shape] {
+        switch self {
+        case .sft, .distill: [.chat, .completion, .text, .tokens]
+        case .dpo, .orpo, .simpo: [.preference]
+        case .kto: [.labelled]
         }
     }
 }

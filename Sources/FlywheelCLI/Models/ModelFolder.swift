@@ -24,7 +24,7 @@ struct ModelFolder {
         // Weights in other formats, pictures and notes stay where they are, and so do shards.
         let endings: Set = ["json", "jinja", "model", "tiktoken", "txt"]
         names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
-            name == WeightFiles.single
+            name == WeightFiles.single || name == AdapterFiles.weights
                 || !name.hasPrefix(".") && name != WeightFiles.index
                     && endings.contains(URL(fileURLWithPath: name).pathExtension)
         }.sorted()

@@ -43,33 +43,40 @@ extension ModelsCommand {
 
     struct Export: DatabaseCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a model as a folder that transformers, vLLM and others load.")
+            abstract: "Write a model as a folder that transformers, vLLM and others load.",
+            discussion: """
+                A model that was trained as an adapter has it in its weights; with --adapter, the adapter \
+                alone is written, for PEFT and whoever serves one base with many.
+                """)
 
         @Argument(help: "name or name@version.") var model: String
         @Argument(help: "A folder, which must not exist yet.", completion: .directory)
         var folder: String
+        @Flag(help: "Write the adapter alone, in PEFT's layout.") var adapter = false
         @OptionGroup var output: OutputOptions
 
         func run(on database: Database) async throws {
             let record = try await database.model(model)
+            let files =
+                adapter ? try AdapterFiles.named(of: record) : AdapterFiles.without(record)
             let artifacts = try ArtifactStore(at: database.environment.artifacts)
             guard !FileManager.default.fileExists(atPath: folder) else {
                 throw InputError(
                     file: folder, "it exists already",
                     remedy: "Nothing was written. Remove it, or give another path.")
             }
-            for digest in record.files.values { try artifacts.verify(digest) }
+            for digest in files.values { try artifacts.verify(digest) }
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true)
-            for (name, digest) in record.files {
+            for (name, digest) in files {
                 try Files.copy(artifacts.path(of: digest), to: "\(folder)/\(name)")
             }
             output.print([
                 "model": .string(record.title), "folder": .string(folder),
-                "files": .object(record.files.mapValues { .string($0.hex) }),
+                "files": .object(files.mapValues { .string($0.hex) }),
             ]) {
                 guard Terminal.output.isInteractive else { return }
-                print("\(record.title): \(record.files.count) files in \(folder).")
+                print("\(record.title): \(files.count) files in \(folder).")
             }
         }
     }

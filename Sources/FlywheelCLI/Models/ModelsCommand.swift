@@ -55,6 +55,7 @@ extension ModelsCommand {
                 facts.add("parameters", Formatting.count(record.parameters))
                 facts.add("job", record.job.map(\.description) ?? "imported")
                 facts.add("base", record.base ?? "made from nothing")
+                if let adapter = record.adapter { facts.add("adapter", adapter) }
                 facts.add("dataset", record.datasetDigest?.hex ?? "")
                 for (name, digest) in record.files.sorted(by: { $0.key < $1.key }) {
                     facts.add(name, digest.hex)

@@ -70,10 +70,17 @@ struct TurnStarter {
     private func size(of training: TrainSpecification) async throws -> TurnPlan.Size {
         let configuration = try await configuration(of: training.model)
         let layout = ParameterLayout(configuration)
+        var adapter: AdapterConfiguration?
+        if case .lowRank(let it) = training.adapter {
+            // Both name kinds and projections as Hugging Face does.
+            adapter = AdapterConfiguration(
+                kind: .init(rawValue: it.kind.rawValue) ?? .lora, rank: it.rank, alpha: it.alpha,
+                targets: it.targets.compactMap { .init(rawValue: $0.rawValue) })
+        }
         return .init(
             parameters: layout.entries.reduce(0) { $0 + $1.count },
             rankMemory: TrainingMemory(
-                configuration, rowTokens: training.batch.rowTokens,
+                configuration, adapter: adapter, rowTokens: training.batch.rowTokens,
                 threads: training.envelope.resources.slots
             ).bytes)
     }

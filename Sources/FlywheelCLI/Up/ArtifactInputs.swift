@@ -92,10 +92,13 @@ extension ArtifactInputs: ResultTaker {
             }
             var base: String?
             if case .base(let reference) = train.model { base = reference.description }
+            var adapter: String?
+            if case .lowRank(let lowRank) = train.adapter { adapter = lowRank.title }
             return Outcome(
                 result: result,
                 model: .init(
-                    base: base, datasetDigest: assignment.dataset(.data, in: train.envelope),
+                    base: base, adapter: adapter,
+                    datasetDigest: assignment.dataset(.data, in: train.envelope),
                     digest: digest, files: files,
                     parameters: try folder.parameters()))
         case .evaluate(let evaluate):
