@@ -7,10 +7,12 @@
 #define ROOT 1.5957691216057308f
 #define CUBIC 0.044715f
 
-INLINE void gelu_sigmoid_lanes(f32x16 *v, const f32x16 *a) {
+// s, and 1 - s as e^-u s, which keeps its digits where s is close to 1.
+INLINE void gelu_sigmoid_lanes(f32x16 *s, f32x16 *rest, const f32x16 *a) {
     f32x16 e = -SPLAT(ROOT) * *a * FMA(*a * *a, SPLAT(CUBIC), SPLAT(1.0f));
     exp_lanes(&e);
-    *v = SPLAT(1.0f) / (SPLAT(1.0f) + e);
+    *s = SPLAT(1.0f) / (SPLAT(1.0f) + e);
+    *rest = e * *s;
 }
 
 INLINE void load_at_most(f32x16 *v, const float *p, size_t n) {
@@ -35,10 +37,10 @@ DISPATCHED void geglu_forward_TI(
     for (size_t t = 0; t < T; t++) {
         const float *a_I = gate_TI + t * stride, *b_I = up_TI + t * stride;
         for (size_t i = 0; i < I; i += LANES) {
-            f32x16 a, b, s;
+            f32x16 a, b, s, rest;
             load_at_most(&a, a_I + i, I - i);
             load_at_most(&b, b_I + i, I - i);
-            gelu_sigmoid_lanes(&s, &a);
+            gelu_sigmoid_lanes(&s, &rest, &a);
             const f32x16 h = a * s * b;
             store_at_most(h_TI + t * h_stride + i, &h, I - i);
         }
@@ -52,13 +54,13 @@ DISPATCHED void geglu_backward_TI(
     for (size_t t = 0; t < T; t++) {
         float *a_I = gate_TI + t * stride, *b_I = up_TI + t * stride;
         for (size_t i = 0; i < I; i += LANES) {
-            f32x16 a, b, dh, s;
+            f32x16 a, b, dh, s, rest;
             load_at_most(&a, a_I + i, I - i);
             load_at_most(&b, b_I + i, I - i);
             load_at_most(&dh, dh_TI + t * dh_stride + i, I - i);
-            gelu_sigmoid_lanes(&s, &a);
+            gelu_sigmoid_lanes(&s, &rest, &a);
             const f32x16 slope = SPLAT(ROOT) * FMA(a * a, SPLAT(3 * CUBIC), SPLAT(1.0f));
-            const f32x16 da = dh * b * s * (SPLAT(1.0f) + a * (SPLAT(1.0f) - s) * slope);
+            const f32x16 da = dh * b * s * (SPLAT(1.0f) + a * rest * slope);
             const f32x16 db = dh * (a * s);
             store_at_most(a_I + i, &da, I - i);
             store_at_most(b_I + i, &db, I - i);

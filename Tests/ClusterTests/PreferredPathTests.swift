@@ -8,7 +8,7 @@ import Testing
 extension Drills {
     /// From rows to a model, and from pairs of answers to an adapter that makes it better.
     @Suite struct PreferredPath {
-        @Test func `what learned from pairs as an adapter is examined, promoted and exported like any`()
+        @Test func `an adapter that learned from pairs is examined and promoted like any model`()
             async throws
         {
             try await Cluster.lend(grant: "15 s") { cluster in

@@ -1,6 +1,5 @@
 import Models
 import Tensors
-import Testing
 
 /// Numbers from a seed, the same on every machine.
 struct SeededTokens {
@@ -35,9 +34,7 @@ extension TransformerConfiguration {
         vocabulary: 37, initializerRange: 0.3)
 }
 
-extension TransformerConfiguration: CustomTestStringConvertible {
-    public var testDescription: String { "\(architecture)" }
-
+extension TransformerConfiguration {
     /// A small model of a family.
     static func small(
         _ architecture: Architecture, tiedHead: Bool,

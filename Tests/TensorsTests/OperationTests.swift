@@ -141,7 +141,8 @@ import Testing
         operations.gatedActivationGradient(
             gate: gate.tensor, up: up.tensor, dh.tensor, activation)
         #expect(h.error(against: tape.numbers(hs)) < 1e-6)
-        #expect(gate.error(against: gradients[0]) < 1e-6)
+        // GELU's slope multiplies what rounding does to the cube in the exponent.
+        #expect(gate.error(against: gradients[0]) < (activation == .silu ? 1e-6 : 3e-6))
         #expect(up.error(against: gradients[1]) < 1e-6)
     }
 

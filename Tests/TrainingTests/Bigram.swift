@@ -39,7 +39,7 @@ import Training
         bias.shape = [vocabulary]
         bias.count = vocabulary
         bias.offset = (table.count + 1023) / 1024 * 1024
-        bias.isDecayed = false
+        bias.role = .bias
         layout.entries = [table, bias]
         layout.count = bias.offset + 1024
         return layout

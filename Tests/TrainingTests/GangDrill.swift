@@ -92,6 +92,8 @@ struct GangDrill {
         if case .object(var members) = specification {
             members["model"] = ["base": "./model"]
             members["method"] = method
+            // Both answers are in one row.
+            members["batch"] = ["lanes": 4, "rowTokens": 192, "seed": 7]
             drill.specification = .object(members)
         }
         let isJudged = method["type"]?.string == "kto"

@@ -2,7 +2,7 @@
 """Checks that transformers loads what Flywheel exports, and records what it computes: Tests/Goldens/export.
 
 Trains a small model of each family from nothing as a user would (`up`, `submit`, `models export`), loads
-the exported folder with AutoTokenizer and AutoModelForCausalLM, and compares token ids, the template,
+the exported folder with its tokenizer and AutoModelForCausalLM, and compares token ids, the template,
 per-token log-probabilities and greedy answers with `flywheel models score` and `models generate`. The
 Llama's folder and transformers' results (logits in fp64, see double.py) become the golden, which a test
 reads again.
@@ -22,7 +22,7 @@ import tempfile
 import time
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 import double
 
@@ -106,7 +106,8 @@ def train():
 def check(family, asked):
     """Compares an export in transformers with our own commands; what is recorded."""
     folder = place / family
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # AutoTokenizer of transformers 5 gives every qwen2 Qwen's own splitting, whatever the file says.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager").eval()
     write("asked.jsonl", [{"messages": messages} for messages in asked])

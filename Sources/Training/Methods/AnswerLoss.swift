@@ -28,13 +28,14 @@ struct AnswerLoss: Sendable {
             tally.loss += weight * found.loss
             slopes += found.slopes.map { scale * weight * $0 }
         }
-        var place = 0
-        let starts = row.documentStarts
-        let u = row.weights.indices.lazy.filter { row.weights[$0] != 0 }.map { position in
-            while place + 1 < starts.count, position >= Int(starts[place + 1]) { place += 1 }
-            return Float(-slopes[place] * Double(row.weights[position]))
+        var u: [Float] = []
+        u.reserveCapacity(scores.count)
+        for (slope, document) in zip(slopes, row.documentRanges) {
+            for weight in row.weights[document] where weight != 0 {
+                u.append(Float(-slope * Double(weight)))
+            }
         }
-        return (tally, Array(u))
+        return (tally, u)
     }
 
     private func value(
@@ -77,18 +78,22 @@ struct AnswerLoss: Sendable {
 }
 
 extension PackedRow {
+    fileprivate var documentRanges: [Range<Int>] {
+        zip(documentStarts, documentStarts.dropFirst() + [Int32(tokens.count)])
+            .map { Int($0)..<Int($1) }
+    }
+
     /// For each document, Σ weight × score of its weighted positions, and Σ weight.
     ///
     /// `scores` has one for each such position of the row; a document's sums depend on itself alone.
     func sums(of scores: [Double]) -> [(score: Double, weight: Double)] {
         var sums: [(score: Double, weight: Double)] = []
         var next = 0
-        let ends = documentStarts.dropFirst() + [Int32(tokens.count)]
-        for (start, end) in zip(documentStarts, ends) {
+        for document in documentRanges {
             var sum = (score: 0.0, weight: 0.0)
-            for position in Int(start)..<Int(end) where weights[position] != 0 {
-                sum.score += Double(weights[position]) * scores[next]
-                sum.weight += Double(weights[position])
+            for weight in weights[document] where weight != 0 {
+                sum.score += Double(weight) * scores[next]
+                sum.weight += Double(weight)
                 next += 1
             }
             sums.append(sum)
