@@ -111,6 +111,9 @@ static const unsigned char m0035[] = {
 static const unsigned char m0036[] = {
 #embed "../../migrations/0036_answer_losses.sql"
 };
+static const unsigned char m0037[] = {
+#embed "../../migrations/0037_precisions.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -151,6 +154,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0034, "0034_gateway_login.sql"),
     MIGRATION(m0035, "0035_exam_contents.sql"),
     MIGRATION(m0036, "0036_answer_losses.sql"),
+    MIGRATION(m0037, "0037_precisions.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

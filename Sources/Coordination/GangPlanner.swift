@@ -50,7 +50,7 @@ public struct GangPlanner: Sendable {
 
     private func suits(_ node: SchedulingSnapshot.Node, _ job: SchedulingSnapshot.Waiting) -> Bool {
         job.labels.allSatisfy { node.labels[$0.key] == $0.value }
-            && (job.numericProfile ?? node.numericProfile) == node.numericProfile
+            && node.offers(job)
     }
 
     /// Nodes that one gang may span, in an order of their own; one without a network has no neighbours.

@@ -1,4 +1,4 @@
-public import struct Foundation.UUID
+public import Foundation
 
 /// What there is to place, and where.
 public struct SchedulingSnapshot: Sendable, Codable, Equatable {
@@ -9,7 +9,10 @@ public struct SchedulingSnapshot: Sendable, Codable, Equatable {
         public var ranksMax: Int
         public var slotsPerRank: Int
         public var labels: [String: String]
+        /// Under which it began; nil before it did.
         public var numericProfile: String?
+        /// That its specification asks for.
+        public var precision: String?
         public var waitingFor: String?
     }
 
@@ -19,6 +22,7 @@ public struct SchedulingSnapshot: Sendable, Codable, Equatable {
         public var slots: Int
         public var freeSlots: Int
         public var labels: [String: String]
+        /// The profiles that it offers, separated by `; `.
         public var numericProfile: String
         public var reservedFor: JobID?
     }
@@ -30,6 +34,15 @@ public struct SchedulingSnapshot: Sendable, Codable, Equatable {
     public init(queue: [Waiting], nodes: [Node]) {
         self.queue = queue
         self.nodes = nodes
+    }
+}
+
+extension SchedulingSnapshot.Node {
+    /// Whether its ranks can run under what `job` began with or asks for, as `flywheel.offers` says.
+    public func offers(_ job: SchedulingSnapshot.Waiting) -> Bool {
+        let profiles = numericProfile.components(separatedBy: "; ")
+        if let begun = job.numericProfile { return profiles.contains(begun) }
+        return job.precision != "bf16" || profiles.contains { $0.hasPrefix("bf16 ") }
     }
 }
 

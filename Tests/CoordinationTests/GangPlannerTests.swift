@@ -21,13 +21,14 @@ import Testing
 
     private func job(
         _ number: Int64, ranks: ClosedRange<Int>, slotsPerRank: Int = 1,
-        labels: [String: String] = [:], profile: String? = nil
+        labels: [String: String] = [:], profile: String? = nil, precision: String = "fp32"
     ) -> SchedulingSnapshot.Waiting {
         snapshotValue(
             """
             {"job": \(number), "priority": 0, "ranksMin": \(ranks.lowerBound),
              "ranksMax": \(ranks.upperBound), "slotsPerRank": \(slotsPerRank),
-             "labels": \(json(labels))\(profile.map { ", \"numericProfile\": \"\($0)\"" } ?? "")}
+             "labels": \(json(labels)), "precision": "\(precision)"
+             \(profile.map { ", \"numericProfile\": \"\($0)\"" } ?? "")}
             """)
     }
 
@@ -147,6 +148,23 @@ import Testing
     @Test func `nodes kept for a job that no longer waits are released`() {
         let nodes = [node("a", slots: 4, reservedFor: 9), node("b", slots: 4, reservedFor: 2)]
         #expect(plan([job(2, ranks: 1...1)], on: nodes).releases == [JobID(rawValue: 9)])
+    }
+
+    @Test func `a job runs where its precision is offered, and stays with its profile`() {
+        let nodes = [
+            node("a", slots: 2, profile: "fp32 p"), node("b", slots: 2, profile: "fp32 p; bf16 q"),
+            node("c", slots: 2, profile: "fp32 p; bf16 r"),
+        ]
+        #expect(
+            short(plan([job(1, ranks: 2...2, precision: "bf16")], on: nodes)) == ["1 on b:0+2"])
+        #expect(
+            short(plan([job(1, ranks: 2...2, profile: "bf16 r", precision: "auto")], on: nodes))
+                == ["1 on c:0+2"])
+        #expect(
+            short(plan([job(1, ranks: 2...2, profile: "fp32 p", precision: "auto")], on: nodes))
+                == ["1 on a:0+2"])
+        let waits = short(plan([job(1, ranks: 2...2, precision: "bf16")], on: [nodes[0]]))
+        #expect(waits.count == 1 && waits[0].contains("no node computes in bf16"))
     }
 
     @Test func `a gang never mixes numeric profiles`() {

@@ -155,8 +155,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "seed: 7", "seed: [7]", line: 12, field: "batch.seed",
             says: "expected a whole number, found a list"),
         Mistake(
-            "precision: fp32", "precision: bf16", line: 13, field: "precision",
-            says: "`bf16` is not available in this version"),
+            "precision: fp32", "precision: pf16", line: 13, field: "precision",
+            says: "`pf16` is none of `fp32`, `bf16`, `auto`. Did you mean `bf16`?"),
         Mistake(
             "{min: 1, max: 4}", "{min: 5, max: 4}", line: 14, field: "ranks",
             says: "`min` (5) is greater than `max` (4)"),
