@@ -105,6 +105,15 @@ static const unsigned char m0033[] = {
 static const unsigned char m0034[] = {
 #embed "../../migrations/0034_gateway_login.sql"
 };
+static const unsigned char m0035[] = {
+#embed "../../migrations/0035_shares.sql"
+};
+static const unsigned char m0036[] = {
+#embed "../../migrations/0036_queue.sql"
+};
+static const unsigned char m0037[] = {
+#embed "../../migrations/0037_scheduling.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -143,6 +152,9 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0032, "0032_upkeep.sql"),
     MIGRATION(m0033, "0033_gangs.sql"),
     MIGRATION(m0034, "0034_gateway_login.sql"),
+    MIGRATION(m0035, "0035_shares.sql"),
+    MIGRATION(m0036, "0036_queue.sql"),
+    MIGRATION(m0037, "0037_scheduling.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 
