@@ -168,6 +168,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "overlong: drop", "overlong: drop\nresources: {gpus: 1}", line: 17,
             field: "resources.gpus", says: "GPUs are not available in this version"),
         Mistake(
+            "overlong: drop", "overlong: drop\nlimits: {api: 0}", line: 17,
+            field: "limits.api", says: "0 is out of range"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nlimits: {\"Two words\": 1}", line: 17,
+            field: "limits.Two words", says: "`Two words` is not a name"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nlimit: {api: 1}", line: 17,
+            field: "limit", says: "Did you mean `limits`?"),
+        Mistake(
             "overlong: drop", "overlong: drop\nvalidation: {share: 0.1, data: a}", line: 17,
             field: "validation", says: "only one of `share` or `data`"),
         Mistake(
