@@ -229,12 +229,14 @@ import Testing
                 "SELECT step FROM flywheel.training_steps ORDER BY step", as: Int.self)
             #expect(rows == [1, 2, 3])
             // What is measured at a step is as determined as its loss.
-            var measured = step(4)
-            measured.metrics = ["accuracy": 0.1 + 0.2, "reward_margin": -1e-9]
-            for _ in 0..<2 { try await queue.store.record([measured], for: lease) }
-            measured.metrics?["accuracy"] = 0.3
-            await #expect(throws: ReplayDiffers.self) { [measured] in
-                try await queue.store.record([measured], for: lease)
+            @Sendable func measured(_ accuracy: Double) -> StepRecord {
+                var record = step(4)
+                record.metrics = ["accuracy": accuracy, "reward_margin": -1e-9]
+                return record
+            }
+            for _ in 0..<2 { try await queue.store.record([measured(0.1 + 0.2)], for: lease) }
+            await #expect(throws: ReplayDiffers.self) {
+                try await queue.store.record([measured(0.3)], for: lease)
             }
             let margin = try await queue.pool.value(
                 """
