@@ -232,9 +232,11 @@ import Testing
             var measured = step(4)
             measured.metrics = ["accuracy": 0.1 + 0.2, "reward_margin": -1e-9]
             for _ in 0..<2 { try await queue.store.record([measured], for: lease) }
-            measured.metrics?["accuracy"] = 0.3
-            await #expect(throws: ReplayDiffers.self) { [measured] in
-                try await queue.store.record([measured], for: lease)
+            var other = measured
+            other.metrics?["accuracy"] = 0.3
+            let changed = other
+            await #expect(throws: ReplayDiffers.self) {
+                try await queue.store.record([changed], for: lease)
             }
             let margin = try await queue.pool.value(
                 """
