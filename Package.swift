@@ -157,13 +157,14 @@ let package = Package(
         // Ground.
         module("Artifacts", ["FlywheelCore"]),
         module("Collectives", ["FlywheelCore"]),
-        module("Tensors", ["CKernels", "FlywheelCore"]),
+        module("Tensors", ["CKernels", "CDNNL", "FlywheelCore"]),
         module("EmbeddedPostgres", ["Processes", "FlywheelCore", .logging]),
         module("Postgres", ["CPostgres", "FlywheelCore", .logging]),
         module("Processes", ["CProcess"]),
         module("FlywheelCore", [.crypto]),
 
         // C.
+        .target(name: "CDNNL"),
         .target(name: "CKernels"),
         .target(name: "CMigrations"),
         .target(name: "CProcess"),

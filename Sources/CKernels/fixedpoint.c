@@ -1,5 +1,5 @@
 // Gradients as 64-bit fixed-point numbers, whose sums do not depend on the order of adding.
-//   sum_i += round(v_i * scale)      v_i = sum_i / scale
+//   sum_i += round(v_i * scale)
 // A float times a power of two is exact in a double, so the one rounding is the one to an integer.
 #include "fixedpoint.h"
 #include <math.h>
@@ -46,10 +46,4 @@ size_t fixed_add(int64_t *sum_N, const float *values_N, size_t N, double scale, 
         }
     }
     return beyond;
-}
-
-void fixed_read(float *values_N, const int64_t *sum_N, size_t N, double scale) {
-    // Converting rounds; dividing by a power of two does not.
-    const float unit = (float)(1 / scale);
-    for (size_t i = 0; i < N; i++) values_N[i] = (float)sum_N[i] * unit;
 }

@@ -111,6 +111,18 @@ static const unsigned char m0035[] = {
 static const unsigned char m0036[] = {
 #embed "../../migrations/0036_answer_losses.sql"
 };
+static const unsigned char m0037[] = {
+#embed "../../migrations/0037_precisions.sql"
+};
+static const unsigned char m0038[] = {
+#embed "../../migrations/0038_shares.sql"
+};
+static const unsigned char m0039[] = {
+#embed "../../migrations/0039_queue.sql"
+};
+static const unsigned char m0040[] = {
+#embed "../../migrations/0040_scheduling.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -151,6 +163,10 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0034, "0034_gateway_login.sql"),
     MIGRATION(m0035, "0035_exam_contents.sql"),
     MIGRATION(m0036, "0036_answer_losses.sql"),
+    MIGRATION(m0037, "0037_precisions.sql"),
+    MIGRATION(m0038, "0038_shares.sql"),
+    MIGRATION(m0039, "0039_queue.sql"),
+    MIGRATION(m0040, "0040_scheduling.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -41,6 +41,9 @@ struct Explanation {
             let wanted = job.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return "no node is labelled \(wanted.joined(separator: ", "))"
         }
+        guard job.numericProfile != nil else {
+            return "no node computes in \(job.precision ?? "") (`flywheel doctor` says there why)"
+        }
         return """
             no node has the numeric profile \(job.numericProfile ?? "") with which this job began
             """

@@ -18,6 +18,9 @@ struct SchedulingPass {
         changes += try await trouble.gather { try await store.endBackoffs(term: term) } ?? 0
         changes += try await trouble.gather { try await store.giveUpLaunches(term: term) } ?? 0
         changes += try await trouble.gather { try await store.watchCycles(term: term) } ?? 0
+        changes += try await trouble.gather { try await store.endPreemptions(term: term) } ?? 0
+        try await trouble.gather { try await store.keepHistory(term: term) }
+        try await trouble.gather { try await store.countUsage(term: term) }
         if mayReap { changes += try await reap(&trouble) }
         changes += try await schedule(&trouble)
         changes += try await trouble.gather { try await store.placeServers(term: term) } ?? 0
@@ -46,11 +49,12 @@ struct SchedulingPass {
         let plan = planner.plan(snapshot)
         for job in plan.releases {
             try await trouble.gather {
-                try await store.explain(job, waitsFor: "", reserving: [], term: term)
+                try await store.explain(
+                    job, waitsFor: "", reserving: [], startsIn: nil, term: term)
             }
         }
         let told = Dictionary(snapshot.queue.map { ($0.job, $0.waitingFor) }) { first, _ in first }
-        var admitted = 0
+        var changes = 0
         for decision in plan.decisions {
             switch decision {
             case .admit(let job, let members):
@@ -58,22 +62,36 @@ struct SchedulingPass {
                     try await store.admit(job, members: members, term: term)
                 }
                 if case .some(.none) = refusal {
-                    admitted += 1
+                    changes += 1
                     log.info("gang admitted", metadata: ["job.id": "\(job)"])
                 } else if case .some(.some(let why)) = refusal {
                     // The nodes changed since the snapshot; the next pass sees them as they are.
                     log.info(
                         "gang not admitted", metadata: ["job.id": "\(job)", "reason": "\(why)"])
                 }
-            case .wait(let job, let reason, let reserving):
+            case .wait(let job, let reason, let reservation):
                 let kept = snapshot.nodes.filter { $0.reservedFor == job }.map(\.name).sorted()
-                if told[job] == .some(reason), kept == reserving { continue }
+                // When it starts moves with every pass; what is kept for it is said anew then.
+                if told[job] == .some(reason), kept == reservation.nodes, kept.isEmpty { continue }
                 try await trouble.gather {
-                    try await store.explain(job, waitsFor: reason, reserving: reserving, term: term)
+                    try await store.explain(
+                        job, waitsFor: reason, reserving: reservation.nodes,
+                        startsIn: reservation.startsIn, term: term)
                 }
+            case .preempt(let job, let other):
+                let isAsked = try await trouble.gather {
+                    try await store.preempt(job, for: other, term: term)
+                }
+                guard isAsked == true else { continue }
+                changes += 1
+                log.notice(
+                    "job asked to leave",
+                    metadata: [
+                        "job.id": "\(job)", "for": "\(other.map { "job \($0)" } ?? "more ranks")",
+                    ])
             }
         }
-        return admitted
+        return changes
     }
 }
 

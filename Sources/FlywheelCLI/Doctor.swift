@@ -1,6 +1,7 @@
 import EmbeddedPostgres
 import FlywheelCore
 import Foundation
+import Tensors
 
 /// Looks at this machine: every line of `flywheel doctor`.
 struct Doctor {
@@ -34,7 +35,7 @@ struct Doctor {
 
     func examine() -> [Finding] {
         [
-            system, processor, cores, memory, server, clientLibrary, launcher, ranks,
+            system, processor, products, cores, memory, server, clientLibrary, launcher, ranks,
             home, packages, accelerator,
         ]
     }
@@ -67,6 +68,17 @@ struct Doctor {
         let name = field("model name", "Model") ?? "unknown processor"
         let listed = features.isEmpty ? "no vector features known" : features.joined(separator: " ")
         return .found("processor", "\(name): \(listed)")
+    }
+
+    /// What matrix products run by, and so what `precision: auto` means here.
+    private var products: Finding {
+        guard let missing = Precision.bf16.missing else {
+            return .found("products", "bf16 and fp32; auto is bf16: \(Precision.bf16.profile)")
+        }
+        let flags = Self.lines(of: "/proc/cpuinfo").first { $0.hasPrefix("flags") } ?? ""
+        let wants = ["avx512_bf16", "amx_bf16"].contains { flags.contains($0) }
+        return .absent(
+            "products", "fp32 alone: \(missing)", wants ? "apt-get install libdnnl2" : nil)
     }
 
     private var cores: Finding {

@@ -17,7 +17,7 @@ import Foundation
             TasksCommand.self, SubmitCommand.self, LabelCommand.self, JudgeCommand.self,
             BuildCommand.self,
             JobsCommand.self, DataCommand.self, ModelsCommand.self,
-            NodesCommand.self,
+            NodesCommand.self, TenantsCommand.self,
             MigrateCommand.self, SQLCommand.self, BenchCommand.self, DoctorCommand.self,
         ])
 

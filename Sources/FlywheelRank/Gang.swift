@@ -2,6 +2,7 @@ import Collectives
 import FlywheelCore
 import Foundation
 import Jobs
+import Tensors
 
 /// What every kind of work has: the plan, the other ranks, and, on rank 0, the worker.
 final class Gang {
@@ -72,6 +73,27 @@ final class Gang {
     /// `body` may make no collective call.
     func together<Output>(_ body: () throws -> Output) throws -> Output {
         try Self.together(world, link, body)
+    }
+
+    /// Makes sure that all ranks compute under one profile: what their nodes promised may have changed.
+    func agree(on profile: NumericProfile) throws {
+        let all = Set(try world.gather(Array(profile.name.utf8)))
+        try together {
+            guard world.rank == 0, all.count > 1 else { return }
+            throw ProfilesDiffer(names: all.map { String(decoding: $0, as: UTF8.self) }.sorted())
+        }
+    }
+
+    private struct ProfilesDiffer: Error, CustomStringConvertible {
+        let names: [String]
+
+        var description: String {
+            """
+            the ranks would compute under different numeric profiles, and bits would differ: \
+            \(names.joined(separator: "; ")). Nothing was done. Install the same oneDNN on all nodes, or \
+            write `precision: fp32`.
+            """
+        }
     }
 
     private static func together<Output>(

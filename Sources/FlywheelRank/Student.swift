@@ -21,9 +21,7 @@ enum Student {
     func helper() -> any Learner {
         switch self {
         case .whole(let model):
-            Transformer(
-                configuration: model.configuration, rowTokensMax: model.rowTokensMax,
-                isTraining: true)
+            Transformer(sharing: model, rowTokensMax: model.rowTokensMax, isTraining: true)
         case .adapted(let model): AdaptedTransformer(sharing: model)
         }
     }

@@ -43,12 +43,12 @@ extension Objective {
         self =
             switch comparison {
             case nil: .likelihood
-            case .dpo(let beta, let smoothing, .sigmoid):
+            case .dpo(let beta, let smoothing, .sigmoid)?:
                 .preference(.dpo(beta: beta, smoothing: smoothing))
-            case .dpo(let beta, _, .ipo): .preference(.ipo(beta: beta))
-            case .orpo(let lambda): .preference(.orpo(lambda: lambda))
-            case .simpo(let beta, let gamma): .preference(.simpo(beta: beta, gamma: gamma))
-            case .kto(let beta, let desirable, let undesirable):
+            case .dpo(let beta, _, .ipo)?: .preference(.ipo(beta: beta))
+            case .orpo(let lambda)?: .preference(.orpo(lambda: lambda))
+            case .simpo(let beta, let gamma)?: .preference(.simpo(beta: beta, gamma: gamma))
+            case .kto(let beta, let desirable, let undesirable)?:
                 .judgement(
                     JudgementLoss(beta: beta, desirable: desirable, undesirable: undesirable))
             }

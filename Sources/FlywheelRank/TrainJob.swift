@@ -13,14 +13,18 @@ import Training
 struct TrainJob {
     let specification: TrainSpecification
     let gang: Gang
+    private let precision: Precision
     private let times = StepTimes()
 
-    init(_ specification: TrainSpecification, _ gang: Gang) {
+    /// Throws where this machine does not have the precision that is asked for.
+    init(_ specification: TrainSpecification, _ gang: Gang) throws {
         self.specification = specification
         self.gang = gang
+        precision = try gang.together { try Precision(named: specification.precision.rawValue) }
     }
 
     func run() throws {
+        try gang.agree(on: precision.profile)
         let rows = try gang.together { try TrainRows(specification, gang) }
         let tokenizer = try makeTokenizer(learningFrom: rows)
         let (template, data, student) = try gang.together {
@@ -38,7 +42,7 @@ struct TrainJob {
         }
         try gang.report(
             .started(
-                ranks: gang.world.ranks, numericProfile: NumericProfile.fp32.name,
+                ranks: gang.world.ranks, numericProfile: precision.profile.name,
                 stepsTotal: data.plan.steps.count))
         let outcome = try trainer.train()
         if gang.world.rank == 0 {
@@ -120,12 +124,15 @@ struct TrainJob {
             }
             guard case .lowRank(let adapter) = specification.adapter else {
                 let model = try Transformer(
-                    folder: folder, rowTokensMax: rowTokens, isTraining: true)
+                    folder: folder, rowTokensMax: rowTokens, isTraining: true,
+                    precision: precision)
                 try check(model, tokenizer)
                 return .whole(model)
             }
             // Frozen weights are read; the passes are the adapted model's.
-            let model = try Transformer(folder: folder, rowTokensMax: 1, isTraining: false)
+            let model = try Transformer(
+                folder: folder, rowTokensMax: 1, isTraining: false, precision: precision,
+                isFrozen: true)
             try check(model, tokenizer)
             let adapted = AdaptedTransformer(
                 model, AdapterConfiguration(adapter), rowTokensMax: rowTokens)
@@ -139,7 +146,8 @@ struct TrainJob {
                 eos: tokenizer.ends(of: template))
             try check(tokenizer, fits: configuration.vocabulary)
             let model = Transformer(
-                configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
+                configuration: configuration, rowTokensMax: rowTokens, isTraining: true,
+                precision: precision)
             model.initialize(seed: UInt64(specification.batch.seed))
             return .whole(model)
         }
@@ -176,7 +184,7 @@ struct TrainJob {
             data: Digest(
                 of: "\(data.digest) \(Digest(of: tokenizer.json)) \(Digest(of: template.jinja)) "
                     + base),
-            numericProfile: NumericProfile.fp32.name)
+            numericProfile: precision.profile.name)
     }
 
     private func makeTrainer(

@@ -50,6 +50,8 @@ public struct JobEnvelope: Sendable, Equatable {
     public var retries: Retries
     public var ranks: Ranks
     public var resources: Resources
+    /// How many jobs that name the same limit may work at once, by its name.
+    public var limits: [String: Int] = [:]
     /// What the references meant when the job was submitted; empty before.
     public var resolved: [InputRole: ResolvedInput]
 
@@ -72,6 +74,7 @@ public struct JobEnvelope: Sendable, Equatable {
 extension JobEnvelope {
     static let keys = [
         "kind", "name", "tenant", "priority", "after", "retries", "ranks", "resources",
+        "limits",
     ]
     /// Written at submission.
     static let ours = ["resolved"]
@@ -97,6 +100,13 @@ extension JobEnvelope {
             field throws(InputError) in
             try Resources(field)
         }
+        for (name, most) in try fields["limits"]?.entries(max: SpecificationLimits.limits) ?? [] {
+            guard SpecificationName.isValid(name) else {
+                throw most.error(
+                    "`\(name.prefix(120))` is not a name", remedy: SpecificationName.rule)
+            }
+            limits[name] = try most.wholeNumber(in: SpecificationLimits.limitMost)
+        }
         resolved = try fields.value("resolved", default: [:]) { field throws(InputError) in
             try Self.resolved(field)
         }
@@ -116,7 +126,7 @@ extension JobEnvelope {
 
     /// The members of the canonical JSON that all kinds share.
     func members(kind: JobKind) -> [String: JSONValue] {
-        [
+        var members: [String: JSONValue] = [
             "kind": .string(kind.rawValue),
             "name": .string(name),
             "tenant": .string(tenant),
@@ -138,6 +148,11 @@ extension JobEnvelope {
                         (role.rawValue, input.json)
                     })),
         ]
+        // Left out where there are none, so that specifications of before keep their digests.
+        if !limits.isEmpty {
+            members["limits"] = .object(limits.mapValues { .integer(Int64($0)) })
+        }
+        return members
     }
 }
 

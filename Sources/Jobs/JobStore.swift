@@ -10,6 +10,8 @@ public import struct Foundation.UUID
 public protocol JobStore: Sendable {
     // People.
     func submit(_ submission: Submission) async throws -> Submitted
+    /// Submits all of them or none; in their order.
+    func submit(_ submissions: [Submission]) async throws -> [Submitted]
     /// Each returns the state the job is in afterwards.
     func cancel(_ job: JobID) async throws -> JobState
     func pause(_ job: JobID) async throws -> JobState
@@ -55,6 +57,8 @@ public protocol JobStore: Sendable {
     func lendKey(_ hash: Digest, hint: String, for lease: Lease) async throws
     /// The one commit of a job; returns `cancelled` where that was asked for before.
     func finish(_ lease: Lease, outcome: Outcome) async throws -> JobState
+    /// Commits many small jobs at once, each as `finish` does; nil for one whose lease was lost.
+    func finish(_ ends: [JobEnd]) async throws -> [JobState?]
     func fail(_ lease: Lease, _ verdict: FailureVerdict, reason: String) async throws -> JobState
     /// After obeying a want, or because the worker shuts down: neither failure nor loss.
     func leave(_ lease: Lease) async throws -> JobState
@@ -68,9 +72,21 @@ public protocol JobStore: Sendable {
     func schedulingSnapshot(queueMax: Int) async throws -> SchedulingSnapshot
     /// Nil: admitted, whole; otherwise why not.
     func admit(_ job: JobID, members: [GangMember], term: Int64) async throws -> String?
-    func explain(_ job: JobID, waitsFor reason: String, reserving nodes: [String], term: Int64)
-        async throws
+    /// Says why a job waits, and keeps nodes for it; `startsIn`: when it will have them, if anybody knows,
+    /// so that what ends before may start there.
+    func explain(
+        _ job: JobID, waitsFor reason: String, reserving nodes: [String], startsIn: Duration?,
+        term: Int64) async throws
+    /// Asks the holder of a job to leave at its next checkpoint, for `other` or (nil) to come back with more
+    /// ranks; false: there was nothing to ask.
+    func preempt(_ job: JobID, for other: JobID?, term: Int64) async throws -> Bool
+    /// Takes their leases from those who were asked to leave and did not in time; how many.
+    func endPreemptions(term: Int64) async throws -> Int
     func endBackoffs(term: Int64) async throws -> Int
+    /// Makes room for the events and logs of coming days and drops old ones; how many days changed.
+    func keepHistory(term: Int64) async throws -> Int
+    /// Adds up what tenants use.
+    func countUsage(term: Int64) async throws
     func expiredWorkers() async throws -> [UUID]
     func reap(_ worker: UUID, term: Int64) async throws -> Bool
     func giveUpLaunches(term: Int64) async throws -> Int
@@ -78,7 +94,8 @@ public protocol JobStore: Sendable {
     func placeServers(term: Int64) async throws -> Int
     /// Ends the jobs of turns that have passed their cap of money or time; how many turns changed.
     func watchCycles(term: Int64) async throws -> Int
-    /// Tells idle workers, or the coordinator, that there may be something to do. A hint only.
+    /// Tells idle workers, or the coordinator, that there may be something to do. A hint only, which
+    /// everybody together gives ten times a second at most; returns when they have been told.
     func nudge(_ whom: Nudge) async throws
     /// Returns, once, after the next nudge of `whom` (or at once if the connection is lost).
     func nudges(of whom: Nudge) async throws -> AsyncStream<Void>

@@ -104,3 +104,23 @@ public struct Outcome: Sendable, Encodable {
         self.pieces = pieces
     }
 }
+
+/// A job that is over, and what it left behind.
+public struct JobEnd: Sendable, Encodable {
+    public var lease: Lease
+    public var outcome: Outcome
+
+    public init(_ lease: Lease, _ outcome: Outcome) {
+        self.lease = lease
+        self.outcome = outcome
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(lease.job, forKey: .job)
+        try container.encode(lease.fence, forKey: .fence)
+        try container.encode(outcome, forKey: .outcome)
+    }
+
+    enum CodingKeys: CodingKey { case job, fence, outcome }
+}

@@ -17,6 +17,8 @@ enum SpecificationLimits {
     static let ranks = 1...1_024
     static let slots = 1...1_024
     static let labels = 32
+    static let limits = 16
+    static let limitMost = 1...100_000
 
     // Training.
     static let lanes = 1...65_536

@@ -1,4 +1,4 @@
-public import FlywheelCore
+package import FlywheelCore
 
 extension TrainSpecification {
     /// What is trained: all weights, or a low-rank change beside frozen ones.

@@ -24,10 +24,7 @@ extension TrainSpecification {
         batch = try fields.value("batch", default: Batch()) { field throws(InputError) in
             try Batch(field)
         }
-        precision = try fields.value("precision", default: .fp32) { field throws(InputError) in
-            if case .text("auto") = field.tree.value { return .fp32 }
-            return try field.choice(of: Precision.self, later: ["bf16"])
-        }
+        precision = try fields.choice("precision", default: .fp32)
         checkpointEverySteps = try fields.value("checkpoint", default: 50) {
             field throws(InputError) in
             try field.object("everySteps").wholeNumber(

@@ -99,7 +99,8 @@ public struct TrainSpecification: Sendable, Equatable {
         }
     }
 
-    public enum Precision: String, Sendable, CaseIterable { case fp32 }
+    /// What operands of products are rounded to; `auto` is what the rank's processor does fastest.
+    public enum Precision: String, Sendable, CaseIterable { case fp32, bf16, auto }
     /// What becomes of a document longer than a row.
     public enum Overlong: String, Sendable, CaseIterable { case drop, split, cut }
 

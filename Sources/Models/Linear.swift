@@ -5,6 +5,9 @@ struct Parameter {
     var values: Tensor
     /// nil where nobody asks for one: the parameter is frozen, or the pass goes forward only.
     var gradient: Tensor?
+    /// Who takes the gradient at once, since its room is that of other gradients too; nil where it has
+    /// its own.
+    var sink: (any GradientSink)?
     /// Its first element's place in the flat parameter space.
     let offset: Int
 
@@ -14,6 +17,11 @@ struct Parameter {
         unsafe copy.gradient = Tensor(
             buffer + offset, rows: values.rows, columns: values.columns, stride: values.stride)
         return copy
+    }
+
+    /// The gradient is complete.
+    func deliver() {
+        if let sink, let gradient { sink.add(gradient, at: offset) }
     }
 }
 
@@ -48,6 +56,7 @@ struct Linear {
     ) {
         if let gradient = weight.gradient {
             operations.linearWeightGradient(gradient, dy, x, adding: accumulating)
+            weight.deliver()
         }
         if let gradient = bias?.gradient {
             if !accumulating { gradient.clear() }

@@ -1,26 +1,31 @@
 import Artifacts
 public import FlywheelCore
 import Foundation
-import Tensors
+public import Tensors
 
 extension Transformer {
     /// Reads a Hugging Face folder: `config.json`, with the ends of answers that
     /// `generation_config.json` names, and `model.safetensors`, or shards with an index.
     ///
     /// Elements of type F32, BF16 and F16 become fp32. Throws `InputError` naming file and field.
-    public convenience init(folder: String, rowTokensMax: Int, isTraining: Bool) throws {
+    public convenience init(
+        folder: String, rowTokensMax: Int, isTraining: Bool, precision: Precision = .fp32,
+        isFrozen: Bool = false
+    ) throws {
         let configuration = try TransformerConfiguration(folder: folder)
         let files = try WeightFiles(folder: folder)
         // Before memory is taken for what a configuration merely claims.
         let layout = ParameterLayout(configuration)
         try files.check(layout, tied: configuration.tiedHead)
         self.init(
-            configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining)
+            configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining,
+            precision: precision, isFrozen: isFrozen)
         for entry in layout.entries {
             let values = unsafe UnsafeMutableBufferPointer(
                 rebasing: parameters[entry.offset..<(entry.offset + entry.count)])
             try unsafe files.read(entry.name, into: values)
         }
+        parametersChanged()
     }
 
     /// Writes `config.json`, `generation_config.json` and, last, `model.safetensors` into `folder`,

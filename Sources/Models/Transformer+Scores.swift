@@ -10,38 +10,33 @@ extension Transformer {
         }
     }
 
-    /// Writes to `gradient` the gradient of any function of `scores(of:)`, and returns those.
+    /// Gives `gradient` the gradient of any function of `scores(of:)`, and returns those.
     ///
     /// `slopes` is given the scores and returns, for each, less the derivative of the loss by it: where
     /// that is known beforehand, `lossSum(of:scale:gradient:)` saves a pass over the head.
     @discardableResult
     public func differentiate(
-        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
-        slopes: (_ scores: [Double]) -> [Float]
+        _ row: PackedRow, gradient: any GradientSink, slopes: (_ scores: [Double]) -> [Float]
     ) -> [Double] {
-        unsafe gradient.update(repeating: 0)
-        precondition(gradient.count == layout.count)
-        return differentiate(row, unsafe weights.accumulating(into: gradient), slopes: slopes)
+        handing(gradient) { differentiate(row, $0, slopes: slopes) }
     }
 
     /// As above; the gradient goes where `weights` say.
     func differentiate(
         _ row: PackedRow, _ weights: TransformerTensors, slopes: (_ scores: [Double]) -> [Float]
     ) -> [Double] {
-        withFlushedSubnormals {
-            let selected = row.weighted
-            if selected.isEmpty { return [] }
-            let output = forward(row, selected: selected)
-            let scores = scores(of: row, selected, output)
-            let u = slopes(scores)
-            precondition(u.count == selected.count)
-            let targets = selected.map { row.targets[Int($0)] }
-            differentiate(row, selected, output, weights) { rows, logits in
-                _ = operations.logProbabilities(
-                    logits, targets: Array(targets[rows]), u: Array(u[rows]))
-            }
-            return scores
+        let selected = row.weighted
+        if selected.isEmpty { return [] }
+        let output = forward(row, selected: selected)
+        let scores = scores(of: row, selected, output)
+        let u = slopes(scores)
+        precondition(u.count == selected.count)
+        let targets = selected.map { row.targets[Int($0)] }
+        differentiate(row, selected, output, weights) { rows, logits in
+            _ = operations.logProbabilities(
+                logits, targets: Array(targets[rows]), u: Array(u[rows]))
         }
+        return scores
     }
 
     private func scores(of row: PackedRow, _ selected: [Int32], _ output: Tensor) -> [Double] {

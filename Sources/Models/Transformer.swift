@@ -18,18 +18,31 @@ public import Tensors
     private let parameterArena: Arena
     /// Holds memory that `weights` point into beside the parameters.
     private let owner: AnyObject?
+    /// Copies of the matrices as products read them, as old as the last `parametersChanged`.
+    private let packed: PackedWeights
+    private lazy var room = GradientRoom(layout)
 
     /// Allocates parameters (zero) and room for rows of up to `rowTokensMax` tokens.
-    public init(configuration: TransformerConfiguration, rowTokensMax: Int, isTraining: Bool) {
+    ///
+    /// Who writes to `parameters` says so by `parametersChanged`.
+    ///
+    /// - Parameter isFrozen: gradients go through these weights to what is trained beside them.
+    /// - Precondition: this machine has the precision.
+    public init(
+        configuration: TransformerConfiguration, rowTokensMax: Int, isTraining: Bool,
+        precision: Precision = .fp32, isFrozen: Bool = false
+    ) {
         precondition(configuration.headDimension <= AttentionShape.headDimensionMax)
         self.configuration = configuration
         self.rowTokensMax = rowTokensMax
         layout = ParameterLayout(configuration)
         parameterArena = Arena(count: layout.count)
         unsafe parameters = parameterArena.values
-        operations = CPUOperations()
         weights = unsafe TransformerTensors(layout, configuration, over: parameters)
         owner = nil
+        packed = PackedWeights(
+            weights.projections, precision: precision, isTraining: isTraining || isFrozen)
+        operations = CPUOperations(weights: packed)
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
             activations: Activations(
@@ -41,9 +54,12 @@ public import Tensors
     /// A model over the parameters of `other`, in whose memory they stay, for another thread.
     ///
     /// Both may compute at once as long as nobody changes the parameters.
-    public convenience init(sharing other: Transformer, rowTokensMax: Int) {
+    public convenience init(
+        sharing other: Transformer, rowTokensMax: Int, isTraining: Bool = false
+    ) {
         self.init(
-            sharing: other, weights: other.weights, rowTokensMax: rowTokensMax, isTraining: false)
+            sharing: other, weights: other.weights, rowTokensMax: rowTokensMax,
+            isTraining: isTraining)
     }
 
     /// The same with `weights` of its own, which view the parameters of `other` and memory of `owner`.
@@ -56,9 +72,10 @@ public import Tensors
         layout = other.layout
         parameterArena = other.parameterArena
         unsafe parameters = other.parameters
-        operations = CPUOperations()
         self.weights = weights
         self.owner = owner ?? other.owner
+        packed = other.packed
+        operations = CPUOperations(weights: packed)
         stack = DecoderStack(
             configuration: configuration, operations: operations, weights: weights,
             activations: Activations(
@@ -66,6 +83,13 @@ public import Tensors
                 isTraining: isTraining),
             rotary: Rotation(configuration, positions: rowTokensMax))
     }
+
+    /// What products' operands are rounded to.
+    public var precision: Precision { packed.precision }
+
+    /// Makes what is derived from the parameters anew, after they were written to: for this model and
+    /// all that share its parameters, none of which computes meanwhile.
+    public func parametersChanged(threads: Int = 1) { packed.refresh(threads: threads) }
 
     /// Fills the parameters from `seed` as transformers' initialiser does (normal, `initializerRange`;
     /// gains 1, biases 0), by a counter-based generator: a function of seed, tensor and element.
@@ -82,6 +106,7 @@ public import Tensors
             case .bias: unsafe values.update(repeating: 0)
             }
         }
+        parametersChanged()
     }
 
     /// The sum over positions of weight × negative log-probability of the target, in nats.
@@ -99,16 +124,29 @@ public import Tensors
         }
     }
 
-    /// As `lossSum`, and writes `scale` × its gradient over all parameters to `gradient`.
+    /// As `lossSum`, and gives `scale` × its gradient over all parameters to `gradient`.
     ///
     /// Where the row has a teacher's word and a mix, the loss is of both.
     public func lossSum(
-        of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
+        of row: PackedRow, scale: Float, gradient: any GradientSink
     ) -> Double {
-        unsafe gradient.update(repeating: 0)
-        precondition(gradient.count == layout.count)
-        let tensors = unsafe weights.accumulating(into: gradient)
-        return withFlushedSubnormals { lossSum(of: row, scale: scale, tensors) }
+        handing(gradient) { lossSum(of: row, scale: scale, $0) }
+    }
+
+    /// Runs a forward and a backward pass, `body`, over the parameters with room for their gradients,
+    /// and hands those over.
+    func handing<Result>(
+        _ gradient: any GradientSink, _ body: (TransformerTensors) -> Result
+    ) -> Result {
+        precondition(
+            stack.activations.gradients != nil,
+            "a model made without isTraining has no backward pass")
+        return withFlushedSubnormals {
+            let opened = room.open(weights, for: gradient)
+            let result = body(opened)
+            room.close(opened, for: gradient)
+            return result
+        }
     }
 
     func lossSum(of row: PackedRow, scale: Float, _ weights: TransformerTensors) -> Double {

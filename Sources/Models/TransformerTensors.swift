@@ -50,16 +50,22 @@ struct TransformerTensors {
         head = configuration.tiedHead ? Linear(weight: embedding) : reader.linear(.head)
     }
 
-    /// The same parameters, whose gradients go into `buffer`, as long as their own.
-    func accumulating(into buffer: UnsafeMutableBufferPointer<Float>) -> Self {
-        guard let base = buffer.baseAddress else { return self }
-        var copy = self
-        let turn = { (it: inout Parameter) in unsafe it = it.accumulating(into: base) }
-        turn(&copy.embedding)
-        for index in copy.layers.indices { copy.layers[index].visit(turn) }
-        copy.norm.visit(turn)
-        copy.head.visit(turn)
-        return copy
+    /// The matrices of all projections; the embedding among them where the head is tied.
+    var projections: [Tensor] {
+        layers.flatMap { layer in
+            [
+                layer.queries, layer.keys, layer.values, layer.output, layer.gate, layer.up,
+                layer.down,
+            ].map(\.weight.values)
+        } + [head.weight.values]
+    }
+
+    /// Calls `body` for every parameter; one that serves as embedding and head is visited as both.
+    mutating func visit(_ body: (inout Parameter) -> Void) {
+        body(&embedding)
+        for index in layers.indices { layers[index].visit(body) }
+        norm.visit(body)
+        head.visit(body)
     }
 }
 

@@ -21,6 +21,7 @@ public struct ServedModel: Sendable {
     /// The tokens that end an answer.
     let ends: Set<Int32>
     let weights: Weights
+    private let profile: NumericProfile
 
     /// Parameters that nobody changes any more, for the threads that compute with them.
     ///
@@ -36,10 +37,12 @@ public struct ServedModel: Sendable {
     }
 
     /// Reads a Hugging Face folder; throws `InputError` naming the file that cannot be used.
-    public init(folder: String, names: [String]) throws {
+    public init(folder: String, names: [String], precision: Precision = .fp32) throws {
         tokenizer = try Tokenizer(folder: folder)
         template = try ChatTemplate(folder: folder, tokenizer: tokenizer)
-        let model = try Transformer(folder: folder, rowTokensMax: 1, isTraining: false)
+        let model = try Transformer(
+            folder: folder, rowTokensMax: 1, isTraining: false, precision: precision)
+        profile = precision.profile
         configuration = model.configuration
         ends = Set(configuration.eos + tokenizer.ends(of: template))
         weights = Weights(model)
@@ -51,7 +54,7 @@ public struct ServedModel: Sendable {
 
     /// Which weights and which arithmetic: equal fingerprints give equal bits.
     public var fingerprint: String {
-        let profile = NumericProfile.fp32.name.map { $0.isLetter || $0.isNumber ? $0 : "-" }
+        let profile = profile.name.map { $0.isLetter || $0.isNumber ? $0 : "-" }
         return "fp_\(digest.hex.prefix(12))_" + String(profile)
     }
 

@@ -19,6 +19,10 @@ extension PostgresJobStore {
         try await decode("SELECT flywheel.submit(\(try json(submission)))")
     }
 
+    public func submit(_ submissions: [Submission]) async throws -> [Submitted] {
+        try await decode("SELECT flywheel.submit_all(\(try json(submissions)))")
+    }
+
     public func cancel(_ job: JobID) async throws -> JobState {
         try await state("SELECT flywheel.cancel(\(job))")
     }
@@ -193,6 +197,10 @@ extension PostgresJobStore {
             "SELECT flywheel.finish(\(lease.job), \(lease.fence), \(try json(outcome)))")
     }
 
+    public func finish(_ ends: [JobEnd]) async throws -> [JobState?] {
+        try await decode("SELECT flywheel.finish_all(\(try json(ends)))")
+    }
+
     public func fail(
         _ lease: Lease, _ verdict: FailureVerdict, reason: String
     ) async throws -> JobState {
@@ -203,36 +211,6 @@ extension PostgresJobStore {
 
     public func leave(_ lease: Lease) async throws -> JobState {
         try await held(lease, "SELECT flywheel.leave(\(lease.job), \(lease.fence))")
-    }
-}
-
-/// A step under the names of its table.
-private struct StepRow: Encodable {
-    let record: StepRecord
-
-    enum CodingKeys: String, CodingKey {
-        case step, loss, tokens, ranks, metrics
-        case learningRate = "learning_rate"
-        case gradNorm = "grad_norm"
-        case supervisedTokens = "supervised_tokens"
-        case stepSeconds = "step_seconds"
-        case weightsDigest = "weights_digest"
-    }
-
-    init(_ record: StepRecord) { self.record = record }
-
-    func encode(to encoder: any Encoder) throws {
-        var row = encoder.container(keyedBy: CodingKeys.self)
-        try row.encode(record.step, forKey: .step)
-        try row.encode(record.loss, forKey: .loss)
-        try row.encode(record.learningRate, forKey: .learningRate)
-        try row.encode(record.gradNorm, forKey: .gradNorm)
-        try row.encode(record.tokens, forKey: .tokens)
-        try row.encode(record.supervisedTokens, forKey: .supervisedTokens)
-        try row.encode(record.stepSeconds, forKey: .stepSeconds)
-        try row.encode(record.ranks, forKey: .ranks)
-        try row.encode(record.weightsDigest, forKey: .weightsDigest)
-        try row.encodeIfPresent(record.metrics, forKey: .metrics)
     }
 }
 
@@ -262,15 +240,37 @@ extension PostgresJobStore {
     }
 
     public func explain(
-        _ job: JobID, waitsFor reason: String, reserving nodes: [String], term: Int64
+        _ job: JobID, waitsFor reason: String, reserving nodes: [String], startsIn: Duration?,
+        term: Int64
     ) async throws {
+        // Negative: nobody knows.
+        let seconds = startsIn.map { $0 / .seconds(1) } ?? -1
         try await led(term) {
-            try await run("SELECT flywheel.explain(\(term), \(job), \(reason), \(nodes))")
+            try await run(
+                "SELECT flywheel.explain(\(term), \(job), \(reason), \(nodes), \(seconds))")
         }
+    }
+
+    public func preempt(_ job: JobID, for other: JobID?, term: Int64) async throws -> Bool {
+        try await led(term) {
+            try await value("SELECT flywheel.preempt(\(term), \(job), \(other?.rawValue ?? 0))")
+        }
+    }
+
+    public func endPreemptions(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.end_preemptions(\(term))") }
     }
 
     public func endBackoffs(term: Int64) async throws -> Int {
         try await led(term) { try await value("SELECT flywheel.end_backoffs(\(term))") }
+    }
+
+    public func keepHistory(term: Int64) async throws -> Int {
+        try await led(term) { try await value("SELECT flywheel.keep_history(\(term))") }
+    }
+
+    public func countUsage(term: Int64) async throws {
+        try await led(term) { try await run("SELECT flywheel.count_usage(\(term))") }
     }
 
     public func expiredWorkers() async throws -> [UUID] {
@@ -294,7 +294,14 @@ extension PostgresJobStore {
     }
 
     public func nudge(_ whom: Nudge) async throws {
-        try await run("SELECT pg_notify(\(whom.rawValue), '')")
+        // Whoever was told just before may not have seen what the caller has committed since.
+        var asked = ""
+        while let again: String = try await value(
+            "SELECT flywheel.nudge(\(whom.rawValue), nullif(\(asked), '')::timestamptz)::text")
+        {
+            asked = again
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     public func nudges(of whom: Nudge) async throws -> AsyncStream<Void> {
@@ -357,47 +364,5 @@ extension PostgresJobStore {
         {
             throw LeaseLoss.deposed(term: term)
         }
-    }
-}
-
-/// Turns the errors that the schema raises on purpose into those that `JobStore` promises.
-func translating<Output>(_ body: () async throws -> Output) async throws -> Output {
-    do { return try await body() } catch let error as PostgresError {
-        switch error.sqlState {
-        case "FW002": throw ReplayDiffers(error.message)
-        case "FW003": throw StoreRefusal(error.message)
-        // What these classes name, data and integrity, no repetition mends.
-        case let state? where ["22", "23"].contains(state.prefix(2)):
-            throw StoreRefusal("\(error) Nothing of this was kept.")
-        default: throw error
-        }
-    }
-}
-
-extension JSONValue {
-    /// The value as PostgreSQL can keep it: its text has no NUL, which a model may well answer.
-    var storable: JSONValue {
-        switch self {
-        case .string(let text): .string(Self.storable(text))
-        case .array(let elements): .array(elements.map(\.storable))
-        case .object(let members):
-            .object(
-                Dictionary(
-                    members.map { (Self.storable($0.key), $0.value.storable) },
-                    uniquingKeysWith: { first, _ in first }))
-        case .null, .boolean, .integer, .number: self
-        }
-    }
-
-    static func storable(_ text: String) -> String {
-        text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
-    }
-}
-
-/// The database knows a state that this program does not: it was migrated by a newer one.
-struct UnknownState: Error, CustomStringConvertible {
-    let text: String
-    var description: String {
-        "the database has jobs in a state `\(text)` that this version does not know; update it"
     }
 }

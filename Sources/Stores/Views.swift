@@ -160,6 +160,30 @@ public struct Views: Sendable {
         }
     }
 
+    public func tenants() async throws -> [JSONValue] {
+        try await rows("SELECT to_jsonb(t) FROM flywheel.tenants t ORDER BY name")
+    }
+
+    public func limits() async throws -> [JSONValue] {
+        try await rows("SELECT to_jsonb(l) FROM flywheel.limits l ORDER BY name")
+    }
+
+    /// Gives a tenant a share of the slots, and a cap; nil leaves a value as it is, a cap of 0 takes it away.
+    @discardableResult
+    public func setTenant(_ tenant: String, share: Double?, slotsMax: Int?) async throws
+        -> JSONValue
+    {
+        // Negative: as it is.
+        try await translating {
+            try await pool.value(
+                """
+                SELECT flywheel.set_tenant(
+                    \(tenant), CASE WHEN \(share == nil) THEN NULL ELSE \(share ?? 1)::double precision END,
+                    CASE WHEN \(slotsMax == nil) THEN NULL ELSE \(slotsMax ?? 0)::integer END)
+                """, as: JSONValue.self)
+        }
+    }
+
     /// The rows of a person's `query`, read as `role`, which may read views and nothing else.
     ///
     /// The JSON text keeps the order of columns.

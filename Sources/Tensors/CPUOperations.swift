@@ -1,13 +1,32 @@
 import CKernels
 
-/// The fp32 path, by our own kernels: the same bits on every processor.
+/// The processor's path: by our own kernels, and where the precision is bf16, products by oneDNN.
+///
+/// In fp32 bits are the same on every processor of an architecture.
 public final class CPUOperations: Operations {
-    public let profile = NumericProfile.fp32
+    public let profile: NumericProfile
+    /// The copies that products in bf16 read; matrices that it has none of are rounded in every call.
+    private let weights: PackedWeights?
+    private let products: BF16Products?
 
-    public init() {}
+    /// - Precondition: this machine has the precision of `weights`.
+    public init(weights: PackedWeights? = nil) {
+        let precision = weights?.precision ?? .fp32
+        self.weights = weights
+        profile = precision.profile
+        products = precision == .bf16 ? BF16Products() : nil
+    }
 
     public func linear(_ y: Tensor, _ x: Tensor, weight: Tensor, adding: Bool) {
         precondition(x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows)
+        if let products {
+            if let copy = weights?[weight] {
+                unsafe products.multiply(y, x, copy.forward.values, adding: adding)
+            } else {
+                products.multiply(y, x, unpacked: weight, transposed: false, adding: adding)
+            }
+            return
+        }
         unsafe product_MN(
             y.values, y.stride, x.values, x.stride, 1, weight.values, weight.stride, 1,
             adding ? 1 : 0, y.rows, y.columns, x.columns)
@@ -16,6 +35,14 @@ public final class CPUOperations: Operations {
     public func linearInputGradient(_ dx: Tensor, _ dy: Tensor, weight: Tensor, adding: Bool) {
         precondition(
             dx.columns == weight.columns && dy.columns == weight.rows && dx.rows == dy.rows)
+        if let products {
+            if let backward = weights?[weight]?.backward {
+                unsafe products.multiply(dx, dy, backward.values, adding: adding)
+            } else {
+                products.multiply(dx, dy, unpacked: weight, transposed: true, adding: adding)
+            }
+            return
+        }
         unsafe product_MN(
             dx.values, dx.stride, dy.values, dy.stride, 1, weight.values, 1, weight.stride,
             adding ? 1 : 0, dx.rows, dx.columns, dy.columns)
@@ -23,10 +50,15 @@ public final class CPUOperations: Operations {
 
     public func linearWeightGradient(_ dw: Tensor, _ dy: Tensor, _ x: Tensor, adding: Bool) {
         precondition(dw.rows == dy.columns && dw.columns == x.columns && dy.rows == x.rows)
-        if x.rows == 0, !adding { dw.clear() }
-        unsafe product_MN(
-            dw.values, dw.stride, dy.values, 1, dy.stride, x.values, 1, x.stride, adding ? 1 : 0,
-            dw.rows, dw.columns, x.rows)
+        if x.rows == 0 {
+            if !adding { dw.clear() }
+        } else if let products {
+            products.outer(dw, dy, x, adding: adding)
+        } else {
+            unsafe product_MN(
+                dw.values, dw.stride, dy.values, 1, dy.stride, x.values, 1, x.stride,
+                adding ? 1 : 0, dw.rows, dw.columns, x.rows)
+        }
     }
 
     public func rmsNorm(

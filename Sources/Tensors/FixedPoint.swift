@@ -34,15 +34,6 @@ public struct FixedPoint: Sendable, Equatable {
         return unsafe fixed_add(into, from, values.count, scale, limit(terms: terms))
     }
 
-    /// Writes `sum` back as floats, each rounded once.
-    public func read(
-        _ sum: UnsafeBufferPointer<Int64>, to values: UnsafeMutableBufferPointer<Float>
-    ) {
-        precondition(values.count >= sum.count)
-        guard let from = sum.baseAddress, let into = values.baseAddress else { return }
-        unsafe fixed_read(into, from, sum.count, scale)
-    }
-
     /// `value` in units, rounded to nearest even; nil where it is not a number or exceeds its share of
     /// a sum of `terms` numbers.
     public func fixed(_ value: Double, terms: Int) -> Int64? {

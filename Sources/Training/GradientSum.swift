@@ -1,4 +1,5 @@
 import Collectives
+import Models
 import Synchronization
 import Tensors
 
@@ -22,23 +23,32 @@ import Tensors
     /// Elements of the gradient.
     let count: Int
     private let sums: UnsafeMutableBufferPointer<Int64>
-    private let lock = Mutex(())
+    private let counters = Mutex(())
+    private let pieces: [Piece]
+
+    /// Elements that are added under one lock.
+    private static let piece = 1 << 18
+    private final class Piece: Sendable { let lock = Mutex(()) }
 
     init(count: Int) {
         self.count = count
+        pieces = (0..<((count + Self.piece - 1) / Self.piece)).map { _ in Piece() }
         unsafe sums = .allocate(capacity: count + Counter.allCases.count)
         unsafe sums.initialize(repeating: 0)
     }
 
     deinit { unsafe sums.deallocate() }
 
-    func clear() { unsafe sums.update(repeating: 0) }
+    /// The summed gradient, in units of `FixedPoint.gradient`; whoever takes it leaves zeros.
+    var gradient: UnsafeMutableBufferPointer<Int64> {
+        unsafe UnsafeMutableBufferPointer(rebasing: sums[..<count])
+    }
 
-    /// Adds one row of a step of `rows`; may be called from several threads.
-    func add(_ gradient: UnsafeBufferPointer<Float>, _ tally: Tally, rows: Int) {
-        lock.withLock { _ in
-            let beyond = unsafe FixedPoint.gradient.add(gradient, to: sums, terms: rows)
-            self[.beyond] += Int64(beyond)
+    func clearCounters() { for counter in Counter.allCases { self[counter] = 0 } }
+
+    /// Adds what a row came to, one of `rows` in the step; may be called from several threads.
+    func add(_ tally: Tally, rows: Int) {
+        counters.withLock { _ in
             let values = [
                 (Counter.loss, tally.loss), (.better, tally.better), (.worse, tally.worse),
             ]
@@ -64,14 +74,42 @@ import Tensors
             worses: Int(self[.worses]), correct: Int(self[.correct]))
     }
 
+    /// Takes the gradient of one of `rows` in the step.
+    func sink(rows: Int) -> any GradientSink { RowSink(sum: self, rows: rows) }
+
+    private final class RowSink: GradientSink {
+        let sum: GradientSum
+        let rows: Int
+
+        init(sum: GradientSum, rows: Int) { (self.sum, self.rows) = (sum, rows) }
+
+        func add(_ gradient: Tensor, at offset: Int) {
+            unsafe sum.add(
+                UnsafeBufferPointer(
+                    start: gradient.values, count: gradient.rows * gradient.columns),
+                at: offset, rows: rows)
+        }
+    }
+
+    private func add(_ values: UnsafeBufferPointer<Float>, at offset: Int, rows: Int) {
+        var (beyond, start) = (0, offset)
+        let end = offset + values.count
+        while start < end {
+            let piece = start / Self.piece
+            let next = min((piece + 1) * Self.piece, end)
+            pieces[piece].lock.withLock { _ in
+                unsafe beyond += FixedPoint.gradient.add(
+                    UnsafeBufferPointer(rebasing: values[(start - offset)..<(next - offset)]),
+                    to: UnsafeMutableBufferPointer(rebasing: sums[start..<next]), terms: rows)
+            }
+            start = next
+        }
+        if beyond > 0 { counters.withLock { _ in self[.beyond] += Int64(beyond) } }
+    }
+
     /// Adds the other ranks' sums.
     func reduce(_ world: any Communicator) throws(CollectiveError) {
         try unsafe world.allreduceSum(sums)
-    }
-
-    /// Writes the summed gradient to `gradient`.
-    func read(to gradient: UnsafeMutableBufferPointer<Float>) {
-        unsafe FixedPoint.gradient.read(UnsafeBufferPointer(rebasing: sums[..<count]), to: gradient)
     }
 
     subscript(counter: Counter) -> Int64 {

@@ -8,31 +8,29 @@ public protocol Learner: AnyObject {
     /// `layout.count` elements; those between tensors are 0 and stay so.
     var parameters: UnsafeMutableBufferPointer<Float> { get }
 
-    /// Is called after parameters changed, on the one instance whose memory they are in.
-    func refresh()
+    /// Makes what is derived from the parameters anew, by so many threads, after they were written to.
+    func parametersChanged(threads: Int)
 
     /// The sum over positions of weight × negative log-probability of the target, in nats.
     func lossSum(of row: PackedRow) -> Double
 
-    /// As `lossSum`, and writes `scale` × its gradient over all parameters to `gradient`.
-    func lossSum(
-        of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
-    ) -> Double
+    /// As `lossSum`, and gives `scale` × its gradient over all parameters to `gradient`.
+    func lossSum(of row: PackedRow, scale: Float, gradient: any GradientSink) -> Double
 
     /// The natural-log probability of the target at each position whose weight is not 0, ascending.
     func scores(of row: PackedRow) -> [Double]
 
-    /// Writes to `gradient` the gradient, over all parameters, of any loss of `scores(of:)`, which are
+    /// Gives `gradient` the gradient, over all parameters, of any loss of `scores(of:)`, which are
     /// returned; `slopes` says, for each, less the derivative of that loss by it.
     @discardableResult
     func differentiate(
-        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
-        slopes: (_ scores: [Double]) -> [Float]
+        _ row: PackedRow, gradient: any GradientSink, slopes: (_ scores: [Double]) -> [Float]
     ) -> [Double]
 }
 
 extension Learner {
-    public func refresh() {}
+    /// Nothing is derived from them.
+    public func parametersChanged(threads: Int) {}
 }
 
 extension Transformer: Learner {}

@@ -98,26 +98,27 @@ public final class Trainer {
     }
 
     private func computeGradient(of step: TrainingPlan.Step, divergence: Double?) {
-        sum.clear()
+        sum.clearCounters()
         if world.rank == 0, let request = request() { sum[.request] = request.rawValue }
         let scale = Float(1 / step.denominator)
         let rows = rows(of: step)
         let answers = answerLoss(plan.examples, reference?.learned, divergence)
-        unsafe crew.each(rows.count) { [plan, sum] index, learner, gradient in
+        crew.each(rows.count) { [plan, sum] index, learner in
             let row = plan.row(rows[index], epoch: step.epoch)
+            let gradient = sum.sink(rows: step.rows.count)
             var tally = Tally()
             if let answers {
                 let examples = plan.examples(inRow: rows[index], epoch: step.epoch)
-                unsafe learner.differentiate(row, gradient: gradient) { scores in
+                learner.differentiate(row, gradient: gradient) { scores in
                     let weighed = answers.weigh(
                         row, examples, scores: scores, scale: 1 / step.denominator)
                     tally = weighed.tally
                     return weighed.slopes
                 }
             } else {
-                tally.loss = unsafe learner.lossSum(of: row, scale: scale, gradient: gradient)
+                tally.loss = learner.lossSum(of: row, scale: scale, gradient: gradient)
             }
-            unsafe sum.add(UnsafeBufferPointer(gradient), tally, rows: step.rows.count)
+            sum.add(tally, rows: step.rows.count)
         }
     }
 
@@ -150,18 +151,19 @@ public final class Trainer {
     }
 
     private func update(_ step: TrainingPlan.Step) -> (learningRate: Double, gradNorm: Double) {
-        let gradient = unsafe crew.gradient
-        unsafe sum.read(to: gradient)
-        let gradNorm = unsafe norm(of: UnsafeBufferPointer(gradient))
+        let gradient = unsafe sum.gradient
+        let gradNorm = unsafe FixedPoint.gradient.norm(
+            of: UnsafeBufferPointer(gradient), threads: crew.count)
         let clip = settings.gradNormMax.map { gradNorm > $0 ? $0 / gradNorm : 1 } ?? 1
         let rate = settings.learningRate.rate(at: step.number, of: plan.steps.count)
         let slices = unsafe AdamW.Slices(
             weights: crew.parameters, first: state.first, second: state.second,
-            gradient: UnsafeBufferPointer(gradient))
-        for tensor in crew.layout.entries {
+            gradient: gradient)
+        let pieces = crew.layout.pieces(of: 1 << 18)
+        inParallel(pieces.count, threads: crew.count) { [settings] index in
             settings.optimizer.update(
-                slices[tensor.offset..<tensor.offset + tensor.count], step: step.number,
-                learningRate: rate, clip: clip, decays: tensor.isDecayed)
+                slices[pieces[index].range], step: step.number, learningRate: rate, clip: clip,
+                decays: pieces[index].decays)
         }
         crew.refresh()
         state.step = step.number
@@ -239,5 +241,17 @@ public final class Trainer {
             supervisedTokens: made.reduce(0) { $0 + $1.supervisedTokens }, loss: state.loss,
             best: state.best,
             exportedStep: exportsBest ? state.best?.step ?? state.step : state.step)
+    }
+}
+
+extension ParameterLayout {
+    /// The tensors, cut into pieces of at most `size` elements.
+    fileprivate func pieces(of size: Int) -> [(range: Range<Int>, decays: Bool)] {
+        entries.flatMap { entry in
+            stride(from: 0, to: entry.count, by: size).map { start in
+                let end = min(start + size, entry.count)
+                return ((entry.offset + start)..<(entry.offset + end), entry.isDecayed)
+            }
+        }
     }
 }

@@ -1,11 +1,12 @@
 public import Models
+public import Tensors
 
 /// What a rank takes of its node's memory while it trains, by what it allocates.
 public struct TrainingMemory: Sendable, Equatable {
-    /// In bytes: the weights, for each thread a copy; of frozen ones one, and one to put the adapter into
-    /// at the end.
+    /// In bytes: the weights, and in bf16 the copies that products read, which threads share; of frozen
+    /// ones one more, to put the adapter into at the end.
     public var weights: Int
-    /// A gradient a thread, and the integer sum of all gradients.
+    /// The integer sum of all gradients, and what a thread keeps of a row's.
     public var gradients: Int
     /// AdamW's two.
     public var moments: Int
@@ -18,15 +19,17 @@ public struct TrainingMemory: Sendable, Equatable {
     /// - Parameter threads: of a rank; each computes rows of its own.
     public init(
         _ configuration: TransformerConfiguration, adapter: AdapterConfiguration? = nil,
-        rowTokens: Int,
-        threads: Int = 1
+        rowTokens: Int, threads: Int = 1, precision: Precision = .fp32
     ) {
         let float = MemoryLayout<Float>.stride
-        let base = ParameterLayout(configuration).count
-        let count = adapter.map { ParameterLayout($0, for: configuration).count } ?? base
-        weights = (adapter == nil ? threads * base : 2 * base + 3 * count) * float
-        gradients = count * (threads * float + MemoryLayout<Int64>.stride)
-        moments = 2 * count * float
+        let base = ParameterLayout(configuration)
+        let layout = adapter.map { ParameterLayout($0, for: configuration) } ?? base
+        // Packed copies are two, of two bytes an element.
+        let packed = precision == .bf16 ? base.count : 0
+        weights = ((adapter == nil ? base.count : 2 * base.count + 3 * layout.count) + packed) * float
+        let kept = adapter == nil ? layout.gradientBytes : layout.count * float
+        gradients = layout.count * MemoryLayout<Int64>.stride + threads * kept
+        moments = 2 * layout.count * float
         activations = threads * configuration.trainingBytes(rowTokens: rowTokens)
     }
 

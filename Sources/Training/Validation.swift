@@ -50,7 +50,7 @@ public struct Validation: Sendable {
         // In bites, so that the watchdog hears of long validations.
         for start in stride(from: block.lowerBound, to: block.upperBound, by: 64) {
             let bite = start..<min(start + 64, block.upperBound)
-            unsafe crew.each(bite.count) { [self] index, learner, _ in
+            crew.each(bite.count) { [self] index, learner in
                 let indices = packing.row(bite.lowerBound + index).map(Int.init)
                 let row = PackedRow(
                     indices.lazy.flatMap { examples.documents(of: $0) }
@@ -58,7 +58,7 @@ public struct Validation: Sendable {
                 let tally =
                     answers?.weigh(row, indices, scores: learner.scores(of: row), scale: 0).tally
                     ?? Tally(loss: learner.lossSum(of: row))
-                unsafe sum.add(UnsafeBufferPointer(start: nil, count: 0), tally, rows: packing.rows)
+                sum.add(tally, rows: packing.rows)
             }
             try progress(bite.upperBound - block.lowerBound, block.count)
         }

@@ -2,6 +2,7 @@ import FlywheelCore
 import Foundation
 import Generation
 import Models
+import Tensors
 import TestSupport
 import Testing
 import Tokenizers
@@ -11,10 +12,17 @@ import Tokenizers
         hidden: 48, layers: 3, heads: 6, keyValueHeads: 2, intermediate: 80, vocabulary: 97,
         positionsMax: 300, initializerRange: 0.25)
 
-    static func model() -> Transformer {
-        let model = Transformer(configuration: configuration, rowTokensMax: 300, isTraining: false)
+    static func model(_ precision: Precision = .fp32) -> Transformer {
+        let model = Transformer(
+            configuration: configuration, rowTokensMax: 300, isTraining: false,
+            precision: precision)
         model.initialize(seed: 3)
         return model
+    }
+
+    /// What this machine can compute in.
+    static let precisions = Precision.allCases.filter { precision in
+        precision.missing.map { print("\(precision) is not tested: \($0)") } == nil
     }
 
     /// Prompts of 1 to 90 tokens.
@@ -36,9 +44,9 @@ import Tokenizers
         ]
     }()
 
-    @Test(arguments: samplings)
-    func `an answer does not depend on the batch`(sampling: Sampling) throws {
-        let model = Self.model()
+    @Test(arguments: samplings, precisions)
+    func `an answer does not depend on the batch`(sampling: Sampling, precision: Precision) throws {
+        let model = Self.model(precision)
         let prompts = Self.prompts(70).enumerated().map { Prompt($1, key: UInt64($0) << 33 | 7) }
         func answers(_ prompts: [Prompt], _ tokens: Int, _ sequences: Int) throws -> [[Completion]]
         {
@@ -152,9 +160,11 @@ import Tokenizers
         }
     }
 
-    @Test(arguments: [0, 0.6, 1.4])
-    func `log-probabilities are those of scoring the whole text`(temperature: Double) throws {
-        let model = Self.model()
+    @Test(arguments: [0, 0.6, 1.4], precisions)
+    func `log-probabilities are those of scoring the whole text`(
+        temperature: Double, precision: Precision
+    ) throws {
+        let model = Self.model(precision)
         let prompts = Self.prompts(20)
         let answers = try Generator(model: model).generate(
             prompts: prompts, sampling: Sampling(maxTokens: 50, temperature: temperature, seed: 9))

@@ -20,7 +20,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
     /// Who may import what C, one module each (two for kernels: their tests call them bare).
     @Test(arguments: [
         ("CPostgres", ["Sources/Postgres"]), ("CMPI", ["Sources/CollectivesMPI"]),
-        ("CKernels", ["Sources/Tensors", "Tests/TensorsTests"]),
+        ("CKernels", ["Sources/Tensors", "Tests/TensorsTests"]), ("CDNNL", ["Sources/Tensors"]),
         ("CMigrations", ["Sources/Stores"]), ("CProcess", ["Sources/Processes"]),
     ])
     func `a C library has one importer`(library: String, importers: [String]) throws {

@@ -155,8 +155,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "seed: 7", "seed: [7]", line: 12, field: "batch.seed",
             says: "expected a whole number, found a list"),
         Mistake(
-            "precision: fp32", "precision: bf16", line: 13, field: "precision",
-            says: "`bf16` is not available in this version"),
+            "precision: fp32", "precision: pf16", line: 13, field: "precision",
+            says: "`pf16` is none of `fp32`, `bf16`, `auto`. Did you mean `bf16`?"),
         Mistake(
             "{min: 1, max: 4}", "{min: 5, max: 4}", line: 14, field: "ranks",
             says: "`min` (5) is greater than `max` (4)"),
@@ -167,6 +167,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "overlong: drop", "overlong: drop\nresources: {gpus: 1}", line: 17,
             field: "resources.gpus", says: "GPUs are not available in this version"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nlimits: {api: 0}", line: 17,
+            field: "limits.api", says: "0 is out of range"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nlimits: {\"Two words\": 1}", line: 17,
+            field: "limits.Two words", says: "`Two words` is not a name"),
+        Mistake(
+            "overlong: drop", "overlong: drop\nlimit: {api: 1}", line: 17,
+            field: "limit", says: "Did you mean `limits`?"),
         Mistake(
             "overlong: drop", "overlong: drop\nvalidation: {share: 0.1, data: a}", line: 17,
             field: "validation", says: "only one of `share` or `data`"),

@@ -57,13 +57,15 @@ struct SpecificationNumbers: RandomNumberGenerator {
     }
 
     private mutating func envelope(ranksMax: Int) -> JobEnvelope {
-        JobEnvelope(
+        var envelope = JobEnvelope(
             name: name(), tenant: name(), priority: number(-1_000...1_000),
             after: chance() ? [] : [.name(name()), .id(JobID(rawValue: Int64(number(1...9))))],
             retries: .init(failures: number(0...9), losses: number(0...99)),
             ranks: .init(min: number(1...ranksMax), max: ranksMax),
             resources: .init(slots: number(1...8), labels: chance() ? [:] : ["zone": name()]),
             resolved: chance() ? [:] : [.data: input(), .base: input(), .golden: input()])
+        if chance() { envelope.limits = [name(): number(1...9)] }
+        return envelope
     }
 
     private mutating func newModel(rowTokens: Int) -> TrainSpecification.NewModel {

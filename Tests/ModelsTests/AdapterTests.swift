@@ -26,7 +26,7 @@ private struct Adapted {
                     entry.shape.count > 1 ? 0.3 * noise : 0.5 * noise
             }
         }
-        model.refresh()
+        model.parametersChanged()
     }
 
     func values(_ name: String) -> [Double] {
@@ -103,10 +103,9 @@ private struct OracleProjection {
         let adapted = Adapted(kind, targets: targets)
         var numbers = SeededTokens(seed: 5)
         let row = numbers.row([1, 5, 12, 2], vocabulary: 37)
-        var gradient = [Float](repeating: .nan, count: adapted.model.layout.count)
-        let loss = unsafe gradient.withUnsafeMutableBufferPointer {
-            unsafe adapted.model.lossSum(of: row, scale: 0.25, gradient: $0)
-        }
+        let whole = WholeGradient(adapted.model.layout)
+        let loss = adapted.model.lossSum(of: row, scale: 0.25, gradient: whole)
+        let gradient = whole.values
 
         // The merged weights in fp64, the head by itself.
         var configuration = adapted.base.configuration

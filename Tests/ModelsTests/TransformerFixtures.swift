@@ -76,10 +76,11 @@ extension Transformer {
     /// A random model whose norms are not all 1.
     static func random(
         _ configuration: TransformerConfiguration, seed: UInt64 = 1, rowTokensMax: Int = 256,
-        isTraining: Bool = true
+        isTraining: Bool = true, precision: Precision = .fp32
     ) -> Transformer {
         let model = Transformer(
-            configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining)
+            configuration: configuration, rowTokensMax: rowTokensMax, isTraining: isTraining,
+            precision: precision)
         model.initialize(seed: seed)
         var numbers = SeededTokens(seed: seed)
         for entry in model.layout.entries where !entry.isDecayed {
@@ -87,15 +88,36 @@ extension Transformer {
                 unsafe model.parameters[index] = 0.5 + Float(numbers.next(below: 1000)) / 1000
             }
         }
+        model.parametersChanged()
         return model
     }
 
-    /// Loss and gradient of a row.
+    /// Loss and gradient of a row; 0 between tensors.
     func differentiate(_ row: PackedRow, scale: Float = 1) -> (loss: Double, gradient: [Float]) {
-        var gradient = [Float](repeating: .nan, count: layout.count)
-        let loss = unsafe gradient.withUnsafeMutableBufferPointer {
-            unsafe lossSum(of: row, scale: scale, gradient: $0)
+        let sink = WholeGradient(layout)
+        let loss = lossSum(of: row, scale: scale, gradient: sink)
+        return (loss, sink.values)
+    }
+}
+
+/// Keeps a row's gradient, all of it in one place.
+final class WholeGradient: GradientSink {
+    private(set) var values: [Float]
+    /// How often each element was handed over.
+    private(set) var times: [Int]
+
+    init(_ layout: ParameterLayout) {
+        values = [Float](repeating: 0, count: layout.count)
+        times = values.map { _ in 0 }
+    }
+
+    func add(_ gradient: Tensor, at offset: Int) {
+        for row in 0..<gradient.rows {
+            for (column, value) in unsafe gradient.row(row).enumerated() {
+                let index = offset + row * gradient.columns + column
+                values[index] += value
+                times[index] += 1
+            }
         }
-        return (loss, gradient)
     }
 }

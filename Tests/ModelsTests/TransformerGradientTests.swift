@@ -80,15 +80,23 @@ import Testing
         }
     }
 
-    @Test func `padding has no gradient, and what was in the buffer leaves no trace`() {
-        let model = Transformer.random(.small)
+    @Test(arguments: [true, false])
+    func `every parameter's gradient is handed over once, and nothing else`(tied: Bool) {
+        var configuration = TransformerConfiguration.small
+        configuration.tiedHead = tied
+        let model = Transformer.random(configuration)
         var numbers = SeededTokens(seed: 3)
-        let (_, gradient) = model.differentiate(numbers.row([8], vocabulary: 37))
-        var isPadding = [Bool](repeating: true, count: model.layout.count)
+        let sink = WholeGradient(model.layout)
+        let row = numbers.row([8], vocabulary: 37)
+        _ = model.lossSum(of: row, scale: 1, gradient: sink)
+        var expected = [Int](repeating: 0, count: model.layout.count)
         for entry in model.layout.entries {
-            for index in entry.offset..<(entry.offset + entry.count) { isPadding[index] = false }
+            for index in entry.offset..<(entry.offset + entry.count) { expected[index] = 1 }
         }
-        #expect(gradient.allSatisfy { $0.isFinite })
-        #expect(zip(gradient, isPadding).allSatisfy { !$1 || $0 == 0 })
+        #expect(sink.times == expected)
+        #expect(sink.values.allSatisfy { $0.isFinite })
+        // What an earlier row left behind does not show.
+        _ = model.differentiate(numbers.row([30, 9], vocabulary: 37))
+        #expect(model.differentiate(row).gradient == sink.values)
     }
 }

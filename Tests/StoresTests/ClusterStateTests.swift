@@ -71,7 +71,8 @@ import Testing
             let worker = try await queue.worker(slots: 2)
             let term = try #require(try await queue.store.lead(UUID()))
             try await queue.store.explain(
-                gang, waitsFor: "4 slots; 2 are free", reserving: ["a"], term: term)
+                gang, waitsFor: "4 slots; 2 are free", reserving: ["a"], startsIn: nil,
+                term: term)
             #expect(try await queue.store.claim(for: worker, atMost: 5).isEmpty)
             let urgent = try await queue.submit("urgent", priority: 1)
             #expect(
@@ -80,7 +81,8 @@ import Testing
                 "SELECT waiting_for FROM flywheel.jobs WHERE id = \(gang)", as: String.self)
             #expect(why == "4 slots; 2 are free")
             _ = try await queue.store.cancel(gang)
-            try await queue.store.explain(gang, waitsFor: "", reserving: [], term: term)
+            try await queue.store.explain(
+                gang, waitsFor: "", reserving: [], startsIn: nil, term: term)
             #expect(
                 try await queue.store.claim(for: worker, atMost: 5).map(\.lease.job) == [behind])
         }

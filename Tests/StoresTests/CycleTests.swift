@@ -117,7 +117,7 @@ import Testing
             #expect(keys == Self.stages.map { "cycle t 1/\($0)" })
             #expect(
                 try await yard.row("state, sentence, incumbent")
-                    == "running | build (job \(try await yard.firstJob)) is queued and waits for a worker with free slots | frontier/m"
+                    == "running | build (job \(try await yard.firstJob)) is queued and waits for a worker: none is up | frontier/m"
             )
         }
     }

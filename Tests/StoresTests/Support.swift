@@ -31,12 +31,14 @@ struct Queue {
     func submit(
         _ name: String = "work", kind: String = "evaluate", priority: Int = 0,
         ranks: ClosedRange<Int> = 1...1, after: [JobID] = [], failures: Int = 3, losses: Int = 20,
-        key: String? = nil, spec: JSONValue = [:]
+        key: String? = nil, tenant: String = "default", slots: Int = 1, spec: JSONValue = [:]
     ) async throws -> JobID {
         try await store.submit(
             Submission(
-                name: name, kind: kind, spec: spec, priority: priority, ranksMin: ranks.lowerBound,
-                ranksMax: ranks.upperBound, failuresMax: failures, lossesMax: losses, after: after,
+                name: name, kind: kind, spec: spec, tenant: tenant, priority: priority,
+                ranksMin: ranks.lowerBound,
+                ranksMax: ranks.upperBound, slotsPerRank: slots, failuresMax: failures,
+                lossesMax: losses, after: after,
                 idempotencyKey: key)
         ).job
     }

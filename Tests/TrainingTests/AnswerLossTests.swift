@@ -162,7 +162,7 @@ private struct TextbookLoss {
     }
 
     static let objectives: [Objective] =
-        `A loss over answers`.losses.map { .preference($0) } + [
+        `A loss over answers`.losses.map { Objective.preference($0) } + [
             .judgement(JudgementLoss(beta: 0.3, desirable: 1.2))
         ]
 

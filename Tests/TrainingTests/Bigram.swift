@@ -1,4 +1,5 @@
 import Models
+import Tensors
 import Training
 
 /// A small model of its own kind, to train without a transformer: the logits of the next token are a
@@ -49,10 +50,8 @@ import Training
 
     func lossSum(of row: PackedRow) -> Double { loss(of: row, scores(of: row)) }
 
-    func lossSum(
-        of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
-    ) -> Double {
-        let scores = unsafe differentiate(row, gradient: gradient) { _ in
+    func lossSum(of row: PackedRow, scale: Float, gradient: any GradientSink) -> Double {
+        let scores = differentiate(row, gradient: gradient) { _ in
             row.weights.filter { $0 != 0 }.map { scale * $0 }
         }
         return loss(of: row, scores)
@@ -69,10 +68,9 @@ import Training
     }
 
     func differentiate(
-        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
-        slopes: ([Double]) -> [Float]
+        _ row: PackedRow, gradient: any GradientSink, slopes: ([Double]) -> [Float]
     ) -> [Double] {
-        unsafe gradient.update(repeating: 0)
+        var values = [Float](repeating: 0, count: layout.count)
         let scores = scores(of: row)
         let positions = row.tokens.indices.filter { row.weights[$0] != 0 }
         for (position, u) in zip(positions, slopes(scores)) {
@@ -80,8 +78,15 @@ import Training
             let p = probabilities(after: row.tokens[position])
             for token in 0..<vocabulary {
                 let error = Float(p[token]) - (token == Int(row.targets[position]) ? 1 : 0)
-                unsafe gradient[base + token] += u * error
-                unsafe gradient[layout.entries[1].offset + token] += u * error
+                values[base + token] += u * error
+                values[layout.entries[1].offset + token] += u * error
+            }
+        }
+        unsafe values.withUnsafeMutableBufferPointer { values in
+            for entry in layout.entries {
+                guard let base = unsafe values.baseAddress else { continue }
+                unsafe gradient.add(
+                    Tensor(base + entry.offset, rows: 1, columns: entry.count), at: entry.offset)
             }
         }
         return scores

@@ -62,6 +62,16 @@ struct GangDrill {
         try write(lines.joined(separator: "\n") + "\n")
     }
 
+    /// The same in a precision.
+    func asking(_ precision: String) -> Self {
+        var drill = self
+        if case .object(var members) = drill.specification {
+            members["precision"] = .string(precision)
+            drill.specification = .object(members)
+        }
+        return drill
+    }
+
     /// The same for so many steps that somebody has time to interfere.
     func lasting() -> Self {
         var drill = self

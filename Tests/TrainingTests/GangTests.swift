@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Jobs
+import Tensors
 import Testing
 
 @Suite(.serialized) struct `A gang under mpirun` {
@@ -219,5 +220,61 @@ import Testing
         }
         #expect(!isInput)
         #expect(reason.contains("another specification"))
+    }
+}
+
+@Suite(
+    .serialized,
+    .enabled(
+        if: Precision.bf16.missing == nil,
+        "bf16 products need oneDNN, and a processor with AVX512_BF16 or AMX"))
+struct `A gang in bf16` {
+    @Test func `of one or two ranks makes one and the same model, also when it is killed`() throws {
+        let reference = try GangDrill().asking("bf16").lasting()
+        let whole = try reference.run(ranks: 1)
+        #expect(whole.status == 0)
+        let profiles = whole.events.compactMap { event -> String? in
+            if case .started(_, let profile, _) = event { profile } else { nil }
+        }
+        #expect(profiles == [Precision.bf16.profile.name])
+
+        var drill = try GangDrill().asking("bf16").lasting()
+        drill.threads = 2
+        let killed = try drill.run(ranks: 2) { event, gang in
+            if case .step(let record) = event, record.step == 120 { gang.killRank(1) }
+        }
+        #expect(killed.status != 0 || killed.reason == .uncaughtSignal)
+        let checkpoint = try #require(killed.checkpoints.last)
+        let resumed = try drill.run(ranks: 2, fence: 2, from: checkpoint)
+        #expect(resumed.status == 0)
+        #expect(try drill.modelDigest(fence: 2) == reference.modelDigest(fence: 1))
+
+        // In fp32 it is another model, and a checkpoint of one is not the other's.
+        let exact = try drill.asking("fp32").run(ranks: 1, fence: 3, from: checkpoint)
+        #expect(exact.status == 1)
+        guard case .failed(let reason, _) = exact.events.last else {
+            Issue.record("ended with \(String(describing: exact.events.last))")
+            return
+        }
+        #expect(reason.contains("specification") || reason.contains("profile"))
+    }
+
+    @Test func `is what auto means`() throws {
+        let (auto, bf16) = (try GangDrill().asking("auto"), try GangDrill().asking("bf16"))
+        #expect(try auto.run(ranks: 1).status == 0 && bf16.run(ranks: 1).status == 0)
+        #expect(try auto.modelDigest(fence: 1) == bf16.modelDigest(fence: 1))
+    }
+}
+
+@Suite(.enabled(if: Precision.bf16.missing != nil, "this machine multiplies bf16"))
+struct `A gang without bf16` {
+    @Test func `says so where bf16 is asked for`() throws {
+        let result = try GangDrill().asking("bf16").run(ranks: 2)
+        #expect(result.status == 65)
+        guard case .failed(let reason, let isInput) = result.events.last else {
+            Issue.record("ended with \(String(describing: result.events.last))")
+            return
+        }
+        #expect(isInput && reason.contains("cannot compute in bf16"))
     }
 }

@@ -43,6 +43,9 @@ final class FlakyStore: JobStore {
     func submit(_ submission: Submission) async throws -> Submitted {
         try await through { try await store.submit(submission) }
     }
+    func submit(_ submissions: [Submission]) async throws -> [Submitted] {
+        try await through { try await store.submit(submissions) }
+    }
     func cancel(_ job: JobID) async throws -> JobState {
         try await through { try await store.cancel(job) }
     }
@@ -129,6 +132,9 @@ final class FlakyStore: JobStore {
     func finish(_ lease: Lease, outcome: Outcome) async throws -> JobState {
         try await through { try await store.finish(lease, outcome: outcome) }
     }
+    func finish(_ ends: [JobEnd]) async throws -> [JobState?] {
+        try await through { try await store.finish(ends) }
+    }
     func fail(
         _ lease: Lease, _ verdict: FailureVerdict, reason: String
     ) async throws -> JobState {
@@ -154,14 +160,28 @@ final class FlakyStore: JobStore {
         try await through { try await store.admit(job, members: members, term: term) }
     }
     func explain(
-        _ job: JobID, waitsFor reason: String, reserving nodes: [String], term: Int64
+        _ job: JobID, waitsFor reason: String, reserving nodes: [String], startsIn: Duration?,
+        term: Int64
     ) async throws {
         try await through {
-            try await store.explain(job, waitsFor: reason, reserving: nodes, term: term)
+            try await store.explain(
+                job, waitsFor: reason, reserving: nodes, startsIn: startsIn, term: term)
         }
+    }
+    func preempt(_ job: JobID, for other: JobID?, term: Int64) async throws -> Bool {
+        try await through { try await store.preempt(job, for: other, term: term) }
+    }
+    func endPreemptions(term: Int64) async throws -> Int {
+        try await through { try await store.endPreemptions(term: term) }
+    }
+    func countUsage(term: Int64) async throws {
+        try await through { try await store.countUsage(term: term) }
     }
     func endBackoffs(term: Int64) async throws -> Int {
         try await through { try await store.endBackoffs(term: term) }
+    }
+    func keepHistory(term: Int64) async throws -> Int {
+        try await through { try await store.keepHistory(term: term) }
     }
     func expiredWorkers() async throws -> [UUID] {
         try await through { try await store.expiredWorkers() }

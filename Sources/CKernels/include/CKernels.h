@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "attention.h"
+#include "bf16.h"
 #include "decoder.h"
 #include "fixedpoint.h"
 #include "head.h"

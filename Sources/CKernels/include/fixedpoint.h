@@ -6,6 +6,3 @@
 // sum_N[i] += round(values_N[i] * scale), to nearest, ties to even; `scale` is a power of two. Values
 // beyond +-limit / scale, and NaN, add nothing and are counted in the result.
 size_t fixed_add(int64_t *sum_N, const float *values_N, size_t N, double scale, double limit);
-
-// values_N[i] = sum_N[i] / scale, rounded once.
-void fixed_read(float *values_N, const int64_t *sum_N, size_t N, double scale);

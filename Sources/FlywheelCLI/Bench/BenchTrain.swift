@@ -13,9 +13,21 @@ struct BenchTrain: ParsableCommand {
         commandName: "train", abstract: "Whole optimizer steps of one rank on random tokens.",
         discussion: """
             Forward, backward, exact sum, AdamW; two steps to warm up. flops counts six per parameter \
-            and token, as is usual.
+            and token, as is usual. Beside it the step's matrix products alone, in the same run, and \
+            the share of the step's time that they account for; and the most memory that this program \
+            had.
             """)
 
+    /// Models that others are compared with.
+    enum Shape: String, CaseIterable, ExpressibleByArgument {
+        /// 15.7 million parameters, 8 rows of 256 tokens.
+        case small = "15m"
+        /// SmolLM2-135M's, 4 rows of 256 tokens.
+        case smollm2 = "135m"
+    }
+
+    @Option(help: "Takes all measures from a model that others are compared with: 15m, 135m.")
+    var shape: Shape?
     @Option var hidden = 256
     @Option var layers = 6
     @Option var heads = 8
@@ -24,8 +36,10 @@ struct BenchTrain: ParsableCommand {
     @Option var vocabulary = 4_096
     @Option(help: "Lanes of a step, of one row each.") var lanes = 8
     @Option(help: "Tokens of a row.") var rowTokens = 512
+    @Option(help: "Documents of a row, of equal length.") var documents = 1
     @Option(help: "Steps that count.") var steps = 10
     @Option(help: "Threads; all cores, unless said otherwise.") var threads: Int?
+    @OptionGroup var arithmetic: PrecisionOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -39,9 +53,25 @@ struct BenchTrain: ParsableCommand {
         guard rowTokens >= 8, steps > 0, threads ?? 1 > 0 else {
             throw ValidationError("--row-tokens: at least 8; --steps, --threads: at least 1.")
         }
+        guard documents > 0, rowTokens % documents == 0, rowTokens / documents >= 2 else {
+            throw ValidationError(
+                "--documents: a divisor of --row-tokens that leaves two tokens each.")
+        }
     }
 
-    func run() throws {
+    mutating func run() throws {
+        switch shape {
+        case .small:
+            (hidden, layers, heads, keyValueHeads) = (384, 8, 6, 2)
+            (intermediate, vocabulary) = (1_024, 8_192)
+            (lanes, rowTokens, documents) = (4, 512, 2)
+        case .smollm2:
+            (hidden, layers, heads, keyValueHeads) = (576, 30, 9, 3)
+            (intermediate, vocabulary) = (1_536, 49_152)
+            (lanes, rowTokens, documents) = (2, 512, 2)
+        case nil: break
+        }
+        let precision = try arithmetic.resolved
         let folder = NSTemporaryDirectory() + "flywheel-bench-" + UUID().uuidString.lowercased()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -49,9 +79,14 @@ struct BenchTrain: ParsableCommand {
         let configuration = TransformerConfiguration(
             hidden: hidden, layers: layers, heads: heads, keyValueHeads: keyValueHeads,
             intermediate: intermediate, vocabulary: vocabulary, positionsMax: rowTokens)
-        let learners = (0..<threads).map { _ in
-            Transformer(configuration: configuration, rowTokensMax: rowTokens, isTraining: true)
-        }
+        let model = Transformer(
+            configuration: configuration, rowTokensMax: rowTokens, isTraining: true,
+            precision: precision)
+        let learners =
+            [model]
+            + (1..<threads).map { _ in
+                Transformer(sharing: model, rowTokensMax: rowTokens, isTraining: true)
+            }
         learners[0].initialize(seed: 7)
         let plan = try plan()
         var reports: [StepReport] = []
@@ -63,19 +98,33 @@ struct BenchTrain: ParsableCommand {
                 folder, fence: 1,
                 identity: RunIdentity(
                     specification: Digest(of: "bench"), data: Digest(of: "bench"),
-                    numericProfile: NumericProfile.fp32.name)),
+                    numericProfile: precision.profile.name)),
             world: SoloWorld(),
             report: { if case .step(let step) = $0 { reports.append(step) } })
         _ = try trainer.train()
-        show(reports.dropFirst(2), learners[0].layout, threads)
+        let peak = Self.peakBytes()
+        let sweep = ProductSweep(
+            configuration: configuration, precision: precision, rows: lanes, rowTokens: rowTokens,
+            threads: threads)
+        show(
+            reports.dropFirst(2), model.layout, threads, products: sweep.seconds(times: 3),
+            peak: peak, precision.profile)
     }
 
-    /// Steps of full rows: random tokens, one document a row.
+    /// The most memory that this program had resident so far.
+    private static func peakBytes() -> Int {
+        var usage = rusage()
+        _ = unsafe getrusage(RUSAGE_SELF, &usage)
+        return usage.ru_maxrss << 10
+    }
+
+    /// Steps of full rows of random tokens.
     private func plan() throws -> TrainingPlan {
         var numbers = SystemRandomNumberGenerator()
         let tokenizer = Tokenizer(learning: 256, from: ["a"], specialTokens: [])
-        let documents = try (0..<lanes).map { index in
-            let tokens = (0..<rowTokens).map { _ in Int32.random(in: 0..<256, using: &numbers) }
+        let length = rowTokens / documents
+        let documents = try (0..<(lanes * documents)).map { index in
+            let tokens = (0..<length).map { _ in Int32.random(in: 0..<256, using: &numbers) }
             return try TokenizedDocument(
                 DatasetRow(.tokens(tokens), id: "\(index)"), tokenizer: tokenizer,
                 template: .chatML)
@@ -86,7 +135,8 @@ struct BenchTrain: ParsableCommand {
     }
 
     private func show(
-        _ reports: ArraySlice<StepReport>, _ layout: ParameterLayout, _ threads: Int
+        _ reports: ArraySlice<StepReport>, _ layout: ParameterLayout, _ threads: Int,
+        products: Double, peak: Int, _ profile: NumericProfile
     ) {
         let seconds = reports.map(\.duration.inSeconds)
         let median = seconds.quantile(0.5)
@@ -100,12 +150,15 @@ struct BenchTrain: ParsableCommand {
                 .init(
                     name: "gflops", value: 6 * Double(parameters) * tokens / median / 1e9,
                     unit: "GFLOP/s"),
+                .init(name: "products_seconds", value: products, unit: "s"),
+                .init(name: "products_share", value: products / median, unit: ""),
+                .init(name: "peak_bytes", value: Double(peak), unit: "B"),
             ],
             of: [
                 "parameters": .integer(Int64(parameters)), "threads": .integer(Int64(threads)),
                 "lanes": .integer(Int64(lanes)), "row_tokens": .integer(Int64(rowTokens)),
                 "steps": .integer(Int64(reports.count)), "version": .string(flywheelVersion),
-                "numeric_profile": .string(NumericProfile.fp32.name),
+                "documents": .integer(Int64(documents)), "numeric_profile": .string(profile.name),
             ], on: output)
     }
 }

@@ -27,6 +27,7 @@ extension ModelsCommand {
             completion: .file(extensions: ["jsonl"]))
         var input: String?
         @OptionGroup var sampling: SamplingOptions
+        @OptionGroup var arithmetic: PrecisionOptions
         @OptionGroup var output: OutputOptions
 
         func validate() throws {
@@ -36,6 +37,7 @@ extension ModelsCommand {
         }
 
         func run() async throws {
+            let precision = try arithmetic.resolved
             let rows = try input.map { try DatasetFile.rows(at: $0, ending: .open) }
             try await ModelOnDisk.lend(model) { folder in
                 let tokenizer = try tokenizer(in: folder, for: rows)
@@ -46,7 +48,8 @@ extension ModelsCommand {
                 let prompts = try rows.map { row in
                     Prompt(try tokens(of: row, tokenizer, template))
                 }
-                let model = try Transformer(folder: folder, rowTokensMax: 512, isTraining: false)
+                let model = try Transformer(
+                    folder: folder, rowTokensMax: 512, isTraining: false, precision: precision)
                 let stop = Set(model.configuration.eos + (tokenizer?.ends(of: template) ?? []))
                 let streams =
                     !output.isJSON && Terminal.output.isInteractive && rows.count == 1

@@ -18,23 +18,17 @@ extension ModelsCommand {
         var model: String
         @Option(help: "A JSONL file.", completion: .file(extensions: ["jsonl"]))
         var input: String
-        @Option(help: "fp32.")
-        var precision = "fp32"
+        @OptionGroup var arithmetic: PrecisionOptions
         @OptionGroup var output: OutputOptions
 
-        func validate() throws {
-            guard precision == "fp32" else {
-                throw ValidationError("--precision \(precision): this version computes in fp32.")
-            }
-        }
-
         func run() async throws {
+            let precision = try arithmetic.resolved
             let rows = try DatasetFile.rows(at: input, ending: .open)
             try await ModelOnDisk.lend(model) { folder in
                 let documents = try documents(rows, folder)
                 let model = try Transformer(
                     folder: folder, rowTokensMax: documents.map(\.count).max() ?? 1,
-                    isTraining: false)
+                    isTraining: false, precision: precision)
                 try check(documents, model.configuration)
                 for (row, tokens) in zip(rows, documents) {
                     show(row, tokens, logprobs(of: tokens, model))

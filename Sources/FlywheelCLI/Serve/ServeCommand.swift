@@ -29,6 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
     var context = 8192
     @Option(help: "Seconds that answers in flight are given at the end.")
     var farewell = 30.0
+    @OptionGroup var arithmetic: PrecisionOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -45,8 +46,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try Environment.current()
+        let precision = try arithmetic.resolved
         let served = try await ModelOnDisk.lend(model) { folder in
-            try ServedModel(folder: folder, names: names)
+            try ServedModel(folder: folder, names: names, precision: precision)
         }
         var configuration = ServeConfiguration()
         (configuration.host, configuration.port) = try place()

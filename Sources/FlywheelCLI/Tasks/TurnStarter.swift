@@ -6,6 +6,7 @@ import Jobs
 import Models
 import Stores
 import Tasks
+import Tensors
 import Training
 
 /// Begins turns of tasks' wheels, after looking at all that could keep one from working.
@@ -81,7 +82,9 @@ struct TurnStarter {
             parameters: layout.entries.reduce(0) { $0 + $1.count },
             rankMemory: TrainingMemory(
                 configuration, adapter: adapter, rowTokens: training.batch.rowTokens,
-                threads: training.envelope.resources.slots
+                threads: training.envelope.resources.slots,
+                // Where the ranks' processor decides, what takes more.
+                precision: training.precision == .fp32 ? .fp32 : .bf16
             ).bytes)
     }
 

@@ -118,7 +118,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let environment = try Environment.current()
         let (rankProgram, launcher) = try Self.programs()
         var configuration = WorkerConfiguration(
-            node: node, slots: slots, numericProfile: NumericProfile.fp32.name,
+            node: node, slots: slots, numericProfile: NumericProfile.offered,
             version: flywheelVersion, home: environment.home, rankProgram: rankProgram,
             launcher: launcher)
         configuration.labelProgram = [Programs.own, "label"]

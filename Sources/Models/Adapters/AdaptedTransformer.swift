@@ -13,6 +13,8 @@ import Tensors
     /// The base's weights with adapters beside them, and memory for the passes.
     private let model: Transformer
     private let storage: Storage
+    /// Of a row.
+    private lazy var gradients = Arena(count: layout.count)
 
     /// What instances on several threads share.
     @safe private final class Storage: @unchecked Sendable {
@@ -70,11 +72,11 @@ import Tensors
             }
         }
         for (linear, weight) in adapted { linear.initializeMagnitude(weight: weight) }
-        refresh()
+        parametersChanged()
     }
 
     /// To be called after parameters changed, once for all that share them.
-    public func refresh() {
+    public func parametersChanged(threads: Int = 1) {
         for (linear, weight) in adapted { linear.refresh(weight: weight) }
     }
 
@@ -162,37 +164,40 @@ import Tensors
 extension AdaptedTransformer {
     public func lossSum(of row: PackedRow) -> Double { model.lossSum(of: row) }
 
-    public func lossSum(
-        of row: PackedRow, scale: Float, gradient: UnsafeMutableBufferPointer<Float>
-    ) -> Double {
-        let weights = unsafe collecting(gradient)
-        return withFlushedSubnormals { model.lossSum(of: row, scale: scale, weights) }
+    public func lossSum(of row: PackedRow, scale: Float, gradient: any GradientSink) -> Double {
+        handing(gradient) { model.lossSum(of: row, scale: scale, $0) }
     }
 
     public func scores(of row: PackedRow) -> [Double] { model.scores(of: row) }
 
     @discardableResult
     public func differentiate(
-        _ row: PackedRow, gradient: UnsafeMutableBufferPointer<Float>,
-        slopes: (_ scores: [Double]) -> [Float]
+        _ row: PackedRow, gradient: any GradientSink, slopes: (_ scores: [Double]) -> [Float]
     ) -> [Double] {
-        let weights = unsafe collecting(gradient)
-        return model.differentiate(row, weights, slopes: slopes)
+        handing(gradient) { model.differentiate(row, $0, slopes: slopes) }
     }
 
     /// The logits of every position, a row each: for tests and small models.
     package func logits(of row: PackedRow) -> [[Float]] { model.logits(of: row) }
 
-    /// The weights, of which the adapter's gradient goes into `gradient`, and nobody else's anywhere.
-    private func collecting(_ gradient: UnsafeMutableBufferPointer<Float>) -> TransformerTensors {
-        precondition(gradient.count == layout.count)
-        unsafe gradient.update(repeating: 0)
+    /// Runs a forward and a backward pass, `body`, over weights of which the adapter has room for its
+    /// gradient, and nobody else, and hands that over.
+    private func handing<Result>(
+        _ sink: any GradientSink, _ body: (TransformerTensors) -> Result
+    ) -> Result {
+        unsafe gradients.values.update(repeating: 0)
         var weights = model.weights
-        guard let start = gradient.baseAddress else { return weights }
+        guard let start = unsafe gradients.values.baseAddress else { return body(weights) }
         weights.visitProjections(base.configuration) { _, linear in
             linear.adapter?.visit { it in unsafe it = it.accumulating(into: start) }
         }
-        return weights
+        let result = withFlushedSubnormals { body(weights) }
+        weights.visitProjections(base.configuration) { _, linear in
+            linear.adapter?.visit { it in
+                if let gradient = it.gradient { sink.add(gradient, at: it.offset) }
+            }
+        }
+        return result
     }
 }
 

@@ -96,7 +96,7 @@ extension Crew {
         let scores = Mutex([Double](repeating: 0, count: documents.count))
         // In bites, so that the watchdog hears of long ones.
         for start in stride(from: 0, to: packing.rows, by: 64) {
-            unsafe each(min(64, packing.rows - start)) { index, learner, _ in
+            each(min(64, packing.rows - start)) { index, learner in
                 let indices = packing.row(start + index).map(Int.init)
                 let row = PackedRow(indices.lazy.map { documents[$0] })
                 let sums = row.sums(of: learner.scores(of: row))

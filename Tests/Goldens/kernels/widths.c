@@ -128,19 +128,35 @@ static void head(void) {
     show("softmax_V", logits, V * 4);
 }
 
+static void halves(void) {
+    enum { N = 70, K = 45 };
+    float *w = numbers(N * K), *y = numbers(N * K);
+    uint16_t *b = calloc(bf16_packed_size(64, N, K) + bf16_packed_size(64, K, N), 2);
+    bf16_rows_TD(b, w, K, N - 3, K, N);
+    show("bf16_rows_TD", b, N * K * 2);
+    for (size_t width = 0; width <= 64; width += 32) {
+        bf16_pack_NK(b, width, w, K, N, K);
+        show("bf16_pack_NK", b, bf16_packed_size(width, N, K) * 2);
+        bf16_pack_KN(b, width, w, K, K, N);
+        show("bf16_pack_KN", b, bf16_packed_size(width, K, N) * 2);
+    }
+    put_rows_TD(y, K, w, N, K, 1);
+    show("put_rows_TD", y, N * K * 4);
+}
+
 static void steps(void) {
     enum { N = 3000 };
     float *weights = numbers(N), *m = numbers(N), *v = numbers(N), *gradient = numbers(N);
     for (int i = 0; i < N; i++) v[i] *= v[i];
-    adamw(weights, m, v, gradient, N, 1e-3f, 0.9f, 0.95f, 0.1f, 0.05f, 10, 20, 1e-8f, 0.1f, 0.7f);
-    show("adamw", weights, N * 4);
-    const double squares = squares_sum(gradient, N);
-    show("squares_sum", &squares, 8);
     int64_t *sum = calloc(N, 8);
     fixed_add(sum, gradient, N, 0x1p44, 0x1p60);
     show("fixed_add", sum, N * 8);
-    fixed_read(m, sum, N, 0x1p44);
-    show("fixed_read", m, N * 4);
+    double squares[3];
+    squares_B(squares, sum, N, 0x1p44);
+    show("squares_B", squares, sizeof squares);
+    const adamw_numbers numbers = {1e-3f, 0.9f, 0.95f, 0.1f, 0.05f, 10, 20, 1e-8f, 0.1f, 0.7f};
+    adamw(weights, m, v, sum, N, 0x1p44, &numbers);
+    show("adamw", weights, N * 4);
     philox_normal_N(m, 0.02, 7, 3, N);
     show("philox_normal_N", m, N * 4);
 }
@@ -150,6 +166,7 @@ int main(void) {
     attention();
     layers();
     head();
+    halves();
     steps();
     return 0;
 }
