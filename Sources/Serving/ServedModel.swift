@@ -2,7 +2,7 @@ public import FlywheelCore
 import Foundation
 import Generation
 import Models
-import Tensors
+public import Tensors
 import Tokenizers
 
 /// A model in memory, and how it is called and spoken to.
