@@ -114,7 +114,7 @@ struct BenchTrain: ParsableCommand {
     /// The most memory that this program had resident so far.
     private static func peakBytes() -> Int {
         var usage = rusage()
-        _ = unsafe getrusage(RUSAGE_SELF, &usage)
+        _ = unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss << 10
     }
 
