@@ -105,6 +105,9 @@ static const unsigned char m0033[] = {
 static const unsigned char m0034[] = {
 #embed "../../migrations/0034_gateway_login.sql"
 };
+static const unsigned char m0035[] = {
+#embed "../../migrations/0035_artifacts.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -143,6 +146,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0032, "0032_upkeep.sql"),
     MIGRATION(m0033, "0033_gangs.sql"),
     MIGRATION(m0034, "0034_gateway_login.sql"),
+    MIGRATION(m0035, "0035_artifacts.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 
