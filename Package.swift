@@ -69,7 +69,7 @@ let package = Package(
                 "EmbeddedPostgres", "Postgres", "Jobs",
                 "Evaluation", "Graders",
                 "Generation", "Models", "Datasets", "Tokenizers", "Artifacts", "Training",
-                "Collectives",
+                "ArtifactTransfer", "Collectives",
                 "Tensors", "Processes", "Serving", "Distillation", "FlywheelCore",
                 .argumentParser, .logging, .yams,
                 .hummingbird,
@@ -126,6 +126,12 @@ let package = Package(
             ]),
         module(
             "HTTPInterface", ["FlywheelCore", .hummingbird, .httpTypes, .nioCore, .logging]),
+        module(
+            "ArtifactTransfer",
+            [
+                "Artifacts", "HTTPInterface", "FlywheelCore", .crypto, .hummingbird, .httpTypes,
+                .asyncHTTPClient, .nioCore, .nioHTTP1, .logging,
+            ]),
         module("CollectivesMPI", ["Collectives", "CMPI"]),
 
         // Domain.
@@ -216,6 +222,12 @@ let package = Package(
         tests(
             "TasksTests",
             ["Tasks", "Captures", "Stores", "Jobs", "Postgres", "FlywheelCore", "TestSupport"]),
+        tests(
+            "ArtifactTransferTests",
+            [
+                "ArtifactTransfer", "Artifacts", "Processes", "FlywheelCore", "TestSupport",
+                .asyncHTTPClient, .nioCore, .nioHTTP1, .logging,
+            ]),
         tests("HTTPInterfaceTests", ["HTTPInterface", .nioCore, .nioEmbedded]),
         tests(
             "GatewayTests",

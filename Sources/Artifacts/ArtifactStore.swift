@@ -17,7 +17,7 @@ public struct ArtifactStore: Sendable {
     }
 
     /// Where files lie until their digest is known.
-    private var incoming: String { folder + "/incoming" }
+    var incoming: String { folder + "/incoming" }
 
     /// Where the file of `digest` lies, or would.
     public func path(of digest: Digest) -> String {
@@ -61,7 +61,7 @@ public struct ArtifactStore: Sendable {
         try write(&file)
         let (digest, bytes) = (file.digest, file.bytes)
         // Of two who add the same bytes at once, the later one's replace the same bytes.
-        if !contains(digest) {
+        if !touch(digest) {
             let path = path(of: digest)
             try FileManager.default.createDirectory(
                 atPath: DurableFile.folder(of: path), withIntermediateDirectories: true)

@@ -123,6 +123,9 @@ static const unsigned char m0039[] = {
 static const unsigned char m0040[] = {
 #embed "../../migrations/0040_scheduling.sql"
 };
+static const unsigned char m0041[] = {
+#embed "../../migrations/0041_artifacts.sql"
+};
 
 #define MIGRATION(number, file) {file, number, sizeof number}
 
@@ -167,6 +170,7 @@ static const cmigration cmigrations[] = {
     MIGRATION(m0038, "0038_shares.sql"),
     MIGRATION(m0039, "0039_queue.sql"),
     MIGRATION(m0040, "0040_scheduling.sql"),
+    MIGRATION(m0041, "0041_artifacts.sql"),
 };
 const size_t cmigrations_count = sizeof cmigrations / sizeof cmigrations[0];
 

@@ -3,7 +3,10 @@
 /// `FLYWHEEL_DATABASE_URL`: a PostgreSQL server to use instead of a private one, as libpq reads it.
 /// `FLYWHEEL_HOME`: where this machine keeps its state; `~/.flywheel`, or for root
 /// `/var/lib/flywheel`, since the server's user cannot enter root's home.
-/// `FLYWHEEL_ARTIFACTS`: the folder of artifacts, `$FLYWHEEL_HOME/artifacts`.
+/// `FLYWHEEL_ARTIFACTS`: the folder of artifacts, `$FLYWHEEL_HOME/artifacts`; or where they are kept
+/// elsewhere, `http(s)://COORDINATOR:PORT` or `s3://BUCKET/PREFIX`, of which `$FLYWHEEL_HOME/cache` then
+/// holds what this machine needs.
+/// `FLYWHEEL_CACHE`: how large that may grow, as 64G.
 /// `FLYWHEEL_LOG`: the least level that is logged.
 public struct Environment: Sendable, Equatable {
     public enum LogLevel: String, Sendable, CaseIterable {
@@ -12,7 +15,11 @@ public struct Environment: Sendable, Equatable {
 
     public var databaseURL: String?
     public var home: String
+    /// A folder: the store itself, or the cache of `remoteArtifacts`.
     public var artifacts: String
+    /// Where artifacts are kept, if not in a folder.
+    public var remoteArtifacts: String?
+    public var cacheBytesMax: Int64 = 64 << 30
     public var logLevel: LogLevel
 
     /// Throws `InputError` naming the variable that cannot be used.
@@ -37,12 +44,19 @@ public struct Environment: Sendable, Equatable {
                 field: "FLYWHEEL_HOME", "neither FLYWHEEL_HOME nor HOME is set",
                 remedy: "Set FLYWHEEL_HOME to a folder of your own.")
         }
-        artifacts = value("FLYWHEEL_ARTIFACTS") ?? home + "/artifacts"
+        let place = value("FLYWHEEL_ARTIFACTS") ?? home + "/artifacts"
+        if place.contains("://") {
+            remoteArtifacts = place
+            artifacts = home + "/cache"
+        } else {
+            artifacts = place
+        }
         guard artifacts.hasPrefix("/") else {
             throw InputError(
                 field: "FLYWHEEL_ARTIFACTS", "`\(artifacts)` is not an absolute path",
-                remedy: "This version keeps artifacts in a folder: give its absolute path.")
+                remedy: "Give one, or http(s)://COORDINATOR:PORT or s3://BUCKET/PREFIX.")
         }
+        if let size = value("FLYWHEEL_CACHE") { cacheBytesMax = try Self.bytes(size) }
         let level = value("FLYWHEEL_LOG") ?? LogLevel.notice.rawValue
         let levels = LogLevel.allCases.map(\.rawValue)
         guard let level = LogLevel(rawValue: level) else {
@@ -52,5 +66,18 @@ public struct Environment: Sendable, Equatable {
                     ?? "Levels: \(levels.joined(separator: ", ")).")
         }
         logLevel = level
+    }
+
+    /// Reads a size as people write it: `64G`, `500M`, a number of bytes.
+    private static func bytes(_ text: String) throws(InputError) -> Int64 {
+        let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        let unit = text.last.flatMap { units[$0] }
+        guard let number = Int64(unit == nil ? text : String(text.dropLast())), number > 0,
+            !number.multipliedReportingOverflow(by: unit ?? 1).overflow
+        else {
+            throw InputError(
+                field: "FLYWHEEL_CACHE", "`\(text)` is no size", remedy: "For example: 64G.")
+        }
+        return number * (unit ?? 1)
     }
 }

@@ -7,16 +7,22 @@ public struct GangPart: Sendable, Codable, Equatable {
     public var isPrepared: Bool
     /// What is to be started there; nil until the leader's launcher has said it, and for the leader.
     public var launch: DaemonLaunch?
+    /// Whether the leader gave the gang up because it stopped stepping.
+    public var isStalled: Bool
+    /// Whether it was noted what the ranks here were doing then.
+    public var isInspected: Bool
 
     public init(
         node: String, firstRank: Int, rankCount: Int, isPrepared: Bool = false,
-        launch: DaemonLaunch? = nil
+        launch: DaemonLaunch? = nil, isStalled: Bool = false, isInspected: Bool = false
     ) {
         self.node = node
         self.firstRank = firstRank
         self.rankCount = rankCount
         self.isPrepared = isPrepared
         self.launch = launch
+        self.isStalled = isStalled
+        self.isInspected = isInspected
     }
 }
 

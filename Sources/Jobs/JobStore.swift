@@ -27,6 +27,8 @@ public protocol JobStore: Sendable {
     func drain(_ worker: UUID, isFinal: Bool) async throws
     /// Those of these jobs that are over, for ever; not those that the store does not know.
     func ended(among jobs: [JobID]) async throws -> [JobID]
+    /// Keeps work from the worker's node for a reason that it found itself; nil: there is none any more.
+    func report(trouble: String?, of worker: UUID) async throws
     /// Takes note of a server under its grant; does nothing where the grant is over.
     func report(_ report: ServerReport, under fence: Fence) async throws
 
@@ -41,6 +43,10 @@ public protocol JobStore: Sendable {
     func launch(_ launch: DaemonLaunch, partAt firstRank: Int, of lease: Lease) async throws
     /// Asks the whole gang to leave at a checkpoint, since one of its nodes has to.
     func askToLeave(_ lease: Lease) async throws
+    /// Says that the gang has stopped stepping and is given up: each part notes what its ranks do.
+    func stalled(_ lease: Lease) async throws
+    /// What this worker's ranks were doing is among the attempt's logs.
+    func inspected(_ lease: Lease, worker: UUID) async throws
     func started(_ lease: Lease, numericProfile: String, stepsTotal: Int) async throws
     func record(_ steps: [StepRecord], for lease: Lease) async throws
     func record(phase: String, done: Int, total: Int, for lease: Lease) async throws

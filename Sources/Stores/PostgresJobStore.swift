@@ -65,6 +65,12 @@ extension PostgresJobStore {
         ).map(JobID.init(rawValue:))
     }
 
+    public func report(trouble: String?, of worker: UUID) async throws {
+        try await run(
+            "SELECT flywheel.report_trouble(\(worker), nullif(\(JSONValue.storable(trouble ?? "")), ''))"
+        )
+    }
+
     public func report(_ report: ServerReport, under fence: Fence) async throws {
         let (state, address, reason) =
             switch report {
@@ -106,6 +112,15 @@ extension PostgresJobStore {
             SELECT flywheel.launch_part(
                 \(lease.job), \(lease.fence), \(firstRank), \(try json(launch)))
             """)
+    }
+
+    public func stalled(_ lease: Lease) async throws {
+        try await write(lease, "SELECT flywheel.gang_stalled(\(lease.job), \(lease.fence))")
+    }
+
+    public func inspected(_ lease: Lease, worker: UUID) async throws {
+        try await write(
+            lease, "SELECT flywheel.member_inspected(\(lease.job), \(lease.fence), \(worker))")
     }
 
     public func askToLeave(_ lease: Lease) async throws {

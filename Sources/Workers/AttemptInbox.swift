@@ -14,6 +14,8 @@ final class AttemptInbox: Sendable {
         /// All was written, or could not be.
         case recorded((any Error)?)
         case tick
+        /// It was noted what the ranks of a gang that stopped are doing.
+        case inspected
     }
 
     private struct State {

@@ -7,6 +7,8 @@ package import Processes
 package struct AttemptMonitor: Sendable {
     package enum Action: Equatable, Sendable {
         case send(RankRequest)
+        /// Note what the ranks are doing, and say so (`inspected`).
+        case inspect
         /// Ask the launcher to end its ranks.
         case terminate
         case kill
@@ -28,6 +30,8 @@ package struct AttemptMonitor: Sendable {
     private var endBy: ContinuousClock.Instant?
     /// Why the worker stopped the ranks itself.
     private var stopped: Ending?
+    /// Until when somebody may look at ranks that have stopped.
+    private var inspectBy: ContinuousClock.Instant?
     private var killAt: ContinuousClock.Instant?
     private var isKilled = false
 
@@ -79,6 +83,9 @@ package struct AttemptMonitor: Sendable {
             isKilled = true
             return [.kill]
         }
+        if let inspectBy {
+            return now >= inspectBy ? inspected(at: now) : []
+        }
         if let endBy {
             return now >= endBy ? terminate(at: now) : []
         }
@@ -90,12 +97,21 @@ package struct AttemptMonitor: Sendable {
         let patience = pace.patience(hasSpoken ? timings.silence : timings.launch)
         guard now - lastEvent > patience else { return [] }
         let seconds = patience.components.seconds
-        return stop(
-            .failed(
-                .loss,
-                reason: hasSpoken
-                    ? "no rank made progress for \(seconds) seconds"
-                    : "no rank reported within \(seconds) seconds of the launch"), at: now)
+        stopped = .failed(
+            .loss,
+            reason: (hasSpoken
+                ? "no rank made progress for \(seconds) seconds"
+                : "no rank reported within \(seconds) seconds of the launch")
+                + "; its logs show where they stood")
+        inspectBy = now + timings.inspection
+        return [.inspect]
+    }
+
+    /// It was noted what the ranks were doing.
+    package mutating func inspected(at now: ContinuousClock.Instant) -> [Action] {
+        guard inspectBy != nil, !isKilled else { return [] }
+        inspectBy = nil
+        return terminate(at: now)
     }
 
     /// How the attempt ended, given how the launcher did and the last lines of its errors.

@@ -17,11 +17,15 @@ final class AttemptRecorder: Sendable {
     private let patience: Patience
     /// Of the job's checkpoints.
     private let folder: String
+    /// Nil where all nodes share that folder.
+    private let carrier: (any CheckpointCarrier)?
 
     init(
-        store: any JobStore, patience: Patience, folder: String, checkpoint: CheckpointRecord?
+        store: any JobStore, patience: Patience, folder: String, checkpoint: CheckpointRecord?,
+        carrier: (any CheckpointCarrier)?
     ) {
         self.store = store
+        self.carrier = carrier
         self.patience = patience
         self.folder = folder
         var state = State()
@@ -51,6 +55,10 @@ final class AttemptRecorder: Sendable {
                 return (write, state.queue.dueAt, state.queue.isFinished)
             }
             if let write {
+                // Apart from the store's own patience: a large file takes as long as it takes.
+                if let carrier, case .checkpoint(let checkpoint) = write {
+                    try await carrier.keep(checkpoint, for: patience.lease)
+                }
                 try await patience.callAgain("record") { try await perform(write) }
             } else if isFinished {
                 return

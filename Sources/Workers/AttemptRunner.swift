@@ -14,6 +14,7 @@ struct AttemptRunner: Sendable {
     let taker: any ResultTaker
     let trust: LeaseTrust
     let inbox: AttemptInbox
+    let disk: DiskWatch
     let log: Logger
 
     private var lease: Lease { assignment.lease }
@@ -70,17 +71,12 @@ struct AttemptRunner: Sendable {
     private func prepare() async throws -> RankPlan? {
         try folders.makeAttempt(lease)
         let folder = folders.job(lease.job)
-        let inputs = try await withThrowingTaskGroup(of: RankInputs?.self) { group in
-            group.addTask { try await resolver.inputs(of: assignment, in: folder) }
-            group.addTask {
-                while !inbox.isInterrupted { try await Task.sleep(for: .milliseconds(100)) }
-                return nil
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
+        let brought = try await unless(inbox.isInterrupted) {
+            (try await resolver.inputs(of: assignment, in: folder), try await checkpoint())
         }
         if inbox.isRevoked { throw LeaseLoss.fenced(lease) }
-        guard var inputs, !inbox.isInterrupted else { return nil }
+        guard let (resolved, checkpoint) = brought, !inbox.isInterrupted else { return nil }
+        var inputs = resolved
         if assignment.kind == JobKind.distill.rawValue {
             inputs.paths["items"] = try await writeItems()
             let labels = try await patience.callAgain("labels") {
@@ -88,7 +84,7 @@ struct AttemptRunner: Sendable {
             }
             for (index, digest) in labels.enumerated() {
                 inputs.paths["labels-\(index)"] = try await resolver.rows(
-                    digest, called: "labels-\(index)", in: folder)
+                    digest, called: "labels-\(index)", in: folder, for: lease)
             }
         }
         let plan = RankPlan(
@@ -104,12 +100,39 @@ struct AttemptRunner: Sendable {
         return plan
     }
 
+    /// The result of `body`; nil, and `body` is cancelled, once `condition` is true.
+    private func unless<Output: Sendable>(
+        _ condition: @autoclosure @escaping @Sendable () -> Bool,
+        _ body: @escaping @Sendable () async throws -> Output
+    ) async throws -> Output? {
+        try await withThrowingTaskGroup(of: Output?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                while !condition() { try await Task.sleep(for: .milliseconds(100)) }
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+    }
+
     /// The newest checkpoint, as this node sees it: a folder that nodes share may be mounted elsewhere on
-    /// the one that wrote it.
-    private var checkpoint: CheckpointRecord? {
+    /// the one that wrote it, and where they share none its file is brought here.
+    private func checkpoint() async throws -> CheckpointRecord? {
         guard var checkpoint = assignment.checkpoint else { return nil }
+        let folder = folders.checkpoints(lease.job)
         let name = URL(fileURLWithPath: checkpoint.path).lastPathComponent
-        let here = "\(folders.checkpoints(lease.job))/\(name)"
+        let here = "\(folder)/\(name)"
+        if let carrier = configuration.carrier {
+            if !FileManager.default.fileExists(atPath: here) {
+                try await carrier.bring(checkpoint, for: lease, to: here)
+            }
+            // Those of attempts that went on elsewhere: nobody on this node will resume from them.
+            for other in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            where other != name && other.hasPrefix("checkpoint-") {
+                try? FileManager.default.removeItem(atPath: "\(folder)/\(other)")
+            }
+        }
         if FileManager.default.fileExists(atPath: here) { checkpoint.path = here }
         return checkpoint
     }
@@ -149,7 +172,8 @@ struct AttemptRunner: Sendable {
             lease: lease, store: store, patience: patience, inbox: inbox,
             firstRank: assignment.firstRank, network: configuration.network ?? "",
             environment: rankLaunch(nil).environment(from: ProcessInfo.processInfo.environment),
-            folder: folders.attempt(lease), shutdownPatience: configuration.shutdownPatience,
+            folder: folders.attempt(lease), node: configuration.node, processes: processes,
+            shutdownPatience: configuration.shutdownPatience,
             start: { try await start($0) }, log: log)
     }
 
@@ -179,7 +203,7 @@ struct AttemptRunner: Sendable {
     ) async throws -> AttemptMonitor.Ending {
         let recorder = AttemptRecorder(
             store: store, patience: patience, folder: plan.checkpointFolder,
-            checkpoint: plan.checkpoint)
+            checkpoint: plan.checkpoint, carrier: configuration.carrier)
         let channel = try RankChannel(path: plan.socket, isFull: { recorder.isFull }) { line in
             switch line {
             case .success(let event): inbox.post(.event(event))
@@ -198,6 +222,25 @@ struct AttemptRunner: Sendable {
             runner: self, stage: stage, recorder: recorder, channel: channel, child: child,
             processes: processes)
         return try await supervision.run()
+    }
+
+    /// Tells the other nodes of the gang that it is given up, and why.
+    func tellStall() async {
+        // Whatever comes of it, the ranks end: a store that is away must not keep them.
+        try? await store.stalled(lease)
+    }
+
+    /// Until all other members have noted what their ranks do; the monitor has no more patience than it has.
+    func waitForMembersToInspect() async {
+        guard isSpread else { return }
+        while !Task.isCancelled, !inbox.isRevoked {
+            if let parts = try? await store.parts(of: lease),
+                parts.dropFirst().allSatisfy(\.isInspected)
+            {
+                return
+            }
+            try? await Task.sleep(for: .milliseconds(200))
+        }
     }
 
     /// Starts a command as one of the attempt's processes.
@@ -245,8 +288,12 @@ struct AttemptRunner: Sendable {
     private func withDatabase(
         _ launch: LabelLaunch, _ own: [String: String]
     ) -> [String: String] {
-        let names = ["FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME", "FLYWHEEL_ARTIFACTS"]
-        let database = own.filter { $0.key.hasPrefix("PG") || names.contains($0.key) }
+        let names = [
+            "FLYWHEEL_DATABASE_URL", "FLYWHEEL_HOME", "FLYWHEEL_ARTIFACTS", "FLYWHEEL_CACHE",
+        ]
+        let database = own.filter { variable in
+            names.contains(variable.key) || ["PG", "AWS_"].contains { variable.key.hasPrefix($0) }
+        }
         return launch.environment(from: own).merging(database) { given, _ in given }
     }
 
@@ -292,16 +339,33 @@ struct AttemptRunner: Sendable {
         switch ending {
         case .left:
             return try await patience.callAgain("leave") { try await store.leave(lease) }
-        case .failed(let verdict, let reason):
+        case .failed(let found, let said):
+            var (verdict, reason) = (found, said)
+            if verdict == .failure, reason.contains("No space left on device") {
+                // The work is not to blame, and may find room elsewhere.
+                disk.foundFull()
+                // Before the job is queued again, lest it come back here at once.
+                if case .some(let word) = disk.news() {
+                    try await patience.callAgain("trouble") {
+                        try await store.report(trouble: word, of: trust.worker)
+                    }
+                    disk.told(word)
+                }
+                verdict = .loss
+                reason = "a disk had no room: \(reason)"
+            }
             log.warning(
                 "attempt failed",
                 metadata: ["verdict": "\(verdict.rawValue)", "reason": "\(reason)"])
-            return try await patience.callAgain("fail") {
+            return try await patience.callAgain("fail") { [verdict, reason] in
                 try await store.fail(lease, verdict, reason: LogTail.storable(reason))
             }
         case .done(let result):
-            let outcome = try await taker.outcome(
-                of: assignment, result: result, attemptFolder: folders.attempt(lease))
+            let outcome = try await unless(inbox.isRevoked) {
+                try await taker.outcome(
+                    of: assignment, result: result, attemptFolder: folders.attempt(lease))
+            }
+            guard let outcome else { throw LeaseLoss.fenced(lease) }
             return try await patience.callAgain("finish") {
                 try await store.finish(lease, outcome: outcome)
             }

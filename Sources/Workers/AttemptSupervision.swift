@@ -1,6 +1,7 @@
 import FlywheelCore
 import Foundation
 import Jobs
+import Logging
 import Processes
 
 /// The loop between the launch of a gang and the moment when it has ended and all it reported has
@@ -37,12 +38,36 @@ struct AttemptSupervision: Sendable {
                     inbox.post(.tick)
                 }
             }
-            defer { group.cancelAll() }
-            return try await watch()
+            let (looks, look) = AsyncStream<Void>.makeStream()
+            group.addTask {
+                for await _ in looks {
+                    await inspect()
+                    inbox.post(.inspected)
+                }
+            }
+            defer {
+                look.finish()
+                group.cancelAll()
+            }
+            return try await watch { look.yield() }
         }
     }
 
-    private func watch() async throws -> AttemptMonitor.Ending {
+    /// Adds what the ranks are doing, on every node, to the attempt's logs.
+    private func inspect() async {
+        runner.log.warning("the gang has stopped; looking at its ranks")
+        await runner.tellStall()
+        if let report = await StackReport.text(
+            of: processes, node: runner.configuration.node, folder: runner.folders.attempt(lease))
+        {
+            recorder.add(.log(report))
+        }
+        await runner.waitForMembersToInspect()
+    }
+
+    private var lease: Lease { runner.assignment.lease }
+
+    private func watch(_ look: () -> Void) async throws -> AttemptMonitor.Ending {
         var monitor = AttemptMonitor(timings: runner.configuration.timings, launchedAt: .now)
         var tail = LogTail(
             paths: [runner.outputPath(stage), runner.errorsPath(stage)],
@@ -56,16 +81,19 @@ struct AttemptSupervision: Sendable {
                 monitor.received(event, at: .now)
                 record(event)
             case .asked(let request, let limit):
-                obey(monitor.wanted(request, at: .now, within: limit))
+                obey(monitor.wanted(request, at: .now, within: limit), look)
             case .tick:
-                obey(monitor.tick(at: .now))
+                obey(monitor.tick(at: .now), look)
                 if .now - tailedAt > .seconds(1), ending == nil {
                     tailedAt = .now
                     if let text = tail.take() { recorder.add(.log(text)) }
                 }
+            case .inspected: obey(monitor.inspected(at: .now), look)
             case .revoked:
-                lost = lost ?? LeaseLoss.fenced(runner.assignment.lease)
-                obey([.kill])
+                lost = lost ?? LeaseLoss.fenced(lease)
+                // What ended before, and could not be recorded yet, no longer counts.
+                if ending != nil { throw LeaseLoss.fenced(lease) }
+                obey([.kill], look)
             case .recorded(let error):
                 guard let error else {
                     // It was closed, so the ranks have ended.
@@ -74,7 +102,7 @@ struct AttemptSupervision: Sendable {
                 }
                 lost = lost ?? error
                 if ending != nil { throw error }
-                obey([.kill])
+                obey([.kill], look)
             case .exited(let exit):
                 if let lost { throw lost }
                 while let text = tail.take() { recorder.add(.log(text)) }
@@ -86,10 +114,11 @@ struct AttemptSupervision: Sendable {
         throw CancellationError()
     }
 
-    private func obey(_ actions: [AttemptMonitor.Action]) {
+    private func obey(_ actions: [AttemptMonitor.Action], _ look: () -> Void) {
         for action in actions {
             switch action {
             case .send(let request): channel.send(request)
+            case .inspect: look()
             case .terminate: child.signal(SIGTERM)
             case .kill:
                 child.signalGroup(SIGKILL)

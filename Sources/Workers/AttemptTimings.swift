@@ -6,6 +6,8 @@ package struct AttemptTimings: Sendable {
     package var launch: Duration = .seconds(60)
     /// Without an event of any kind, once there was one.
     package var silence: Duration = .seconds(20)
+    /// To note what the ranks of a gang that stopped are doing, before they are ended.
+    package var inspection: Duration = .seconds(5)
     /// To obey a request.
     package var obedience: Duration = .seconds(30)
     /// To end after saying that all is done, left or failed.

@@ -18,6 +18,8 @@ struct MemberRun: Sendable {
     /// Of the daemon, which the ranks inherit.
     let environment: [String: String]
     let folder: String
+    let node: String
+    let processes: MarkedProcesses
     /// How long the leader may take to let all leave.
     let shutdownPatience: Duration
     /// Starts a command among the attempt's own processes.
@@ -35,7 +37,7 @@ struct MemberRun: Sendable {
             ["/usr/bin/env"] + (try launch.arguments(network: network)),
             environment: environment, folder: folder, output: output, errors: output)
         let child = try await start(command)
-        let exit = try await end(of: child)
+        let exit = try await end(of: child, as: worker)
         guard exit == .exited(0) else { return try await tell(exit, lastErrors: output) }
         // The part is over when the leader says so: a worker that left before would be mourned.
         await waitForLeader()
@@ -80,11 +82,15 @@ struct MemberRun: Sendable {
         }
     }
 
-    private func end(of child: ChildProcess) async throws -> ChildExit {
+    private func end(of child: ChildProcess, as worker: UUID) async throws -> ChildExit {
         try await withThrowingTaskGroup(of: ChildExit?.self) { group in
             group.addTask { await child.exit() }
             group.addTask {
                 try await watch(child)
+                return nil
+            }
+            group.addTask {
+                try await inspectWhenStalled(as: worker)
                 return nil
             }
             defer { group.cancelAll() }
@@ -109,6 +115,23 @@ struct MemberRun: Sendable {
             if let leaveBy, leaveBy < .now {
                 child.signalGroup(SIGKILL)
                 return
+            }
+        }
+    }
+
+    /// Once the leader has given the gang up because it stopped: notes what the ranks here are doing.
+    private func inspectWhenStalled(as worker: UUID) async throws {
+        while true {
+            try await Task.sleep(for: .seconds(1))
+            let parts = try await patience.callAgain("parts") { try await store.parts(of: lease) }
+            guard parts.contains(where: \.isStalled) else { continue }
+            if let report = await StackReport.text(of: processes, node: node, folder: folder) {
+                try await patience.callAgain("log") {
+                    try await store.record(log: report, for: lease)
+                }
+            }
+            return try await patience.callAgain("inspected") {
+                try await store.inspected(lease, worker: worker)
             }
         }
     }

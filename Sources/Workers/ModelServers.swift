@@ -97,7 +97,8 @@ final class ModelServers: Sendable {
         guard var known = state.running[grant.model] else {
             let server = ModelServer(
                 ServerLaunch(
-                    model: grant.model, files: grant.files, slots: grant.slots, serving: serving,
+                    model: grant.model, files: grant.files, fence: grant.fence, slots: grant.slots,
+                    serving: serving,
                     folder: "\(folder)/\(grant.fence)", mark: "\(scope):\(grant.fence)"),
                 log: log
             ) { [bell] in bell.ring() }

@@ -8,6 +8,8 @@ package import Processes
 struct ServerLaunch: Sendable {
     let model: String
     let files: [String: Digest]
+    /// Of the grant under which it was first started.
+    let fence: Fence
     let slots: Int
     let serving: WorkerConfiguration.Serving
     /// For its output; removed with it.
@@ -20,6 +22,7 @@ struct ServerLaunch: Sendable {
 
     /// Starts it; throws where its files are missing.
     func start() async throws -> ChildProcess {
+        try await serving.library?(fence).bring(files.values)
         let model = try serving.artifacts.folder(of: files)
         try? FileManager.default.removeItem(atPath: folder)
         try FileManager.default.createDirectory(

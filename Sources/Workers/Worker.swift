@@ -58,6 +58,7 @@ public struct Worker: Sendable {
             let servers = configuration.serving.map {
                 ModelServers($0, folders: folders, bell: bell, log: log)
             }
+            let disk = DiskWatch(configuration.home)
             async let serving: Void? = servers?.run()
             while !shutdown.isRequested {
                 clearLeftovers()
@@ -65,7 +66,7 @@ public struct Worker: Sendable {
                 let life = WorkerLife(
                     store: store, configuration: configuration, folders: folders,
                     resolver: resolver, taker: taker, trust: trust, bell: bell,
-                    shutdown: shutdown, servers: servers, log: log)
+                    shutdown: shutdown, servers: servers, disk: disk, log: log)
                 if await life.run() == .shutdown { break }
             }
             servers?.end()

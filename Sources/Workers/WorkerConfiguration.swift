@@ -21,8 +21,10 @@ public struct WorkerConfiguration: Sendable {
     public var runFolder: String?
     /// For checkpoints; a folder that the nodes of a cluster share, since a job may go on anywhere.
     ///
-    /// Nil: below `home`, where only this node finds them.
+    /// Nil: below `home`, where only this node finds them, unless `carrier` moves them.
     public var checkpoints: String?
+    /// Moves checkpoints between nodes that share no folder.
+    public var carrier: (any CheckpointCarrier)?
     /// `flywheel-rank`.
     public var rankProgram: String
     /// Run as `mpirun` is.
@@ -71,6 +73,8 @@ extension WorkerConfiguration {
         public var program: String
         /// Where models' files are.
         public var artifacts: ArtifactStore
+        /// The artifacts as the holder of a fence may read them; nil: all are in `artifacts`.
+        public var library: (@Sendable (Fence) throws -> ArtifactLibrary)?
         /// Servers that it may have at a time, counted by the cores that they are given.
         public var slots: Int
         /// Where they listen, as gateways reach it.
@@ -108,13 +112,15 @@ public protocol InputResolver: Sendable {
     /// `InputError` for what no attempt can mend.
     func inputs(of assignment: Assignment, in folder: String) async throws -> RankInputs
     /// Places the rows of a dataset below `folder` as `name`, and returns the path; nil where they are gone.
-    func rows(_ digest: Digest, called name: String, in folder: String) async throws -> String?
+    func rows(
+        _ digest: Digest, called name: String, in folder: String, for lease: Lease
+    ) async throws -> String?
 }
 
 extension InputResolver {
-    public func rows(_ digest: Digest, called name: String, in folder: String) async throws
-        -> String?
-    { nil }
+    public func rows(
+        _ digest: Digest, called name: String, in folder: String, for lease: Lease
+    ) async throws -> String? { nil }
 }
 
 /// What a job reads, by role, as `RankPlan` says it.

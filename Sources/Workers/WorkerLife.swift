@@ -21,6 +21,7 @@ struct WorkerLife: Sendable {
     let bell: NudgeBell
     let shutdown: ShutdownRequest
     let servers: ModelServers?
+    let disk: DiskWatch
     let log: Logger
 
     func run() async -> End {
@@ -28,6 +29,7 @@ struct WorkerLife: Sendable {
             var attempts = Attempts()
             var schedule = RenewalSchedule(at: .now)
             var isDraining = false
+            disk.begin()
             let finished = Mailbox<Fence>(bell)
             while trust.isTrusted {
                 for fence in finished.take() {
@@ -83,6 +85,12 @@ struct WorkerLife: Sendable {
             for (report, fence) in servers?.obey(renewal.servers, of: trust.worker) ?? [] {
                 try await store.report(report, under: fence)
             }
+            if case .some(let word) = disk.news() {
+                try await store.report(trouble: word, of: trust.worker)
+                disk.told(word)
+                if let word { log.warning("no more work here", metadata: ["reason": "\(word)"]) }
+            }
+            let claims = claims && !disk.isFull
             var new = renewal.assignments.filter { attempts.isNew($0.lease.fence) }
             let free = configuration.slots - attempts.slots - new.reduce(0) { $0 + $1.slots }
             if claims, free > 0 {
@@ -106,7 +114,7 @@ struct WorkerLife: Sendable {
         log[metadataKey: "fence"] = "\(assignment.lease.fence)"
         return AttemptRunner(
             assignment: assignment, store: store, configuration: configuration, folders: folders,
-            resolver: resolver, taker: taker, trust: trust, inbox: inbox, log: log)
+            resolver: resolver, taker: taker, trust: trust, inbox: inbox, disk: disk, log: log)
     }
 
     /// Asks for no more work; true when the store knows.

@@ -16,14 +16,24 @@ final class Cluster: Sendable {
     let pool: Pool
     let home: String
     let databaseURL: String?
+    /// Where its commands run; nil: on this machine, as tests do.
+    let site: Site?
     private let started = Mutex<[ChildProcess]>([])
     /// Where the gateway listens that was started last, for those started after it.
     let gateway = Mutex<String?>(nil)
 
-    init(pool: Pool, home: String, databaseURL: String?) {
+    init(pool: Pool, home: String, databaseURL: String?, site: Site? = nil) {
         self.pool = pool
         self.home = home
         self.databaseURL = databaseURL
+        self.site = site
+    }
+
+    /// A place of its own for a process, and what it is told there.
+    struct Site: Sendable {
+        /// Runs the command that follows it there.
+        var prefix: [String]
+        var variables: [String: String]
     }
 
     /// Lends a cluster on the tests' own server, ends all its processes and checks the invariants.
@@ -84,12 +94,15 @@ final class Cluster: Sendable {
 
     /// Starts `flywheel` with `arguments`; its output and errors go to `<home>/<log>.log`.
     func start(
-        _ arguments: [String], log: String, variables: [String: String] = [:]
+        _ arguments: [String], log: String, variables: [String: String] = [:], at site: Site? = nil
     ) async throws -> ChildProcess {
         let path = "\(home)/\(log).log"
+        let site = site ?? self.site
+        let variables = (site?.variables ?? [:]).merging(variables) { $1 }
         let child = try await ChildProcess.start(
             .init(
-                [Self.executable] + arguments, environment: environment.merging(variables) { $1 },
+                (site?.prefix ?? []) + [Self.executable] + arguments,
+                environment: environment.merging(variables) { $1 },
                 folder: home, output: path, errors: path))
         started.withLock { $0.append(child) }
         return child
@@ -158,7 +171,8 @@ final class Cluster: Sendable {
         }
         let child = try await ChildProcess.start(
             .init(
-                [Self.executable] + arguments, environment: environment,
+                (site?.prefix ?? []) + [Self.executable] + arguments,
+                environment: environment.merging(site?.variables ?? [:]) { $1 },
                 folder: home, output: output, errors: errors))
         let exit = await child.exit()
         return Answer(
@@ -272,9 +286,9 @@ final class Cluster: Sendable {
     }
 
     /// The digest of the weights that `job` made, after it checked that every step has one row.
-    func digest(of job: JobID, sourceLocation: SourceLocation = #_sourceLocation) async throws
-        -> String
-    {
+    func digest(
+        of job: JobID, steps: Int = Lesson.steps, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> String {
         let row = try #require(
             try await pool.first(
                 """
@@ -283,7 +297,7 @@ final class Cluster: Sendable {
                 """))
         let counts: [Int?] = try (0..<4).map { try row.decode(at: $0) }
         #expect(
-            counts == [Lesson.steps, Lesson.steps, 1, Lesson.steps], "rows, steps, first, last",
+            counts == [steps, steps, 1, steps], "rows, steps, first, last",
             sourceLocation: sourceLocation)
         return try await pool.value("SELECT digest FROM flywheel.models WHERE job_id = \(job)")
     }

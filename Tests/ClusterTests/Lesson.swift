@@ -8,7 +8,11 @@ enum Lesson {
     static let checkpointSteps = 10
 
     /// Two ranks unless said otherwise.
-    static func training(ranks: Int = 2, name: String = "shapes", steps: Int = steps) -> String {
+    ///
+    /// - Parameter atLeast: with how few it goes on where there is no room for `ranks`.
+    static func training(
+        ranks: Int = 2, name: String = "shapes", steps: Int = steps, atLeast: Int? = nil
+    ) -> String {
         """
         kind: train
         name: \(name)
@@ -19,7 +23,7 @@ enum Lesson {
         validation: {share: 0.05, everySteps: 50}
         schedule: {steps: \(steps), learningRate: 3.0e-3, warmup: 0.1}
         batch: {lanes: 4, laneRows: 16, rowTokens: 128, seed: 7}
-        ranks: {min: \(ranks), max: \(ranks)}
+        ranks: {min: \(atLeast ?? ranks), max: \(ranks)}
         checkpoint: {everySteps: \(checkpointSteps)}
         overlong: drop
 

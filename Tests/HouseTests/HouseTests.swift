@@ -37,6 +37,7 @@ private func files(in folder: String, suffix: String) throws -> [String] {
         let floors = [
             ["FlywheelCLI", "FlywheelRank"],
             ["Coordination", "Workers", "Gateway", "Serving", "Labelling"],
+            ["ArtifactTransfer"],
             ["Stores", "HTTPInterface", "CollectivesMPI"],
             ["Training", "Evaluation", "Curation", "Distillation"],
             ["Tasks"],

@@ -24,11 +24,29 @@ import Workers
         #expect(monitor.tick(at: at(80)) == [])
         monitor.received(.progress(phase: "load", done: 1, total: 2), at: at(80))
         #expect(monitor.tick(at: at(100)) == [])
-        #expect(monitor.tick(at: at(100.1)) == [.kill])
+        #expect(monitor.tick(at: at(100.1)) == [.inspect])
         #expect(monitor.tick(at: at(101)) == [])
-        #expect(
-            monitor.ending(.signalled(9), lastErrors: "")
-                == .failed(.loss, reason: "no rank made progress for 20 seconds"))
+        #expect(monitor.inspected(at: at(101)) == [.terminate])
+        #expect(monitor.inspected(at: at(101)) == [])
+        #expect(monitor.tick(at: at(109)) == [.kill])
+        #expect(monitor.ending(.signalled(9), lastErrors: "") == .failed(.loss, reason: reason(20)))
+    }
+
+    private func reason(_ seconds: Int) -> String {
+        "no rank made progress for \(seconds) seconds; its logs show where they stood"
+    }
+
+    @Test func `looks at ranks that stopped for so long and no longer, and then ends them`() {
+        var monitor = monitor()
+        monitor.received(.started(ranks: 1, numericProfile: "p", stepsTotal: 9), at: at(0))
+        #expect(monitor.tick(at: at(21)) == [.inspect])
+        // One that wakes up meanwhile has lost its lease all the same.
+        monitor.received(step(1, seconds: 1), at: at(22))
+        #expect(monitor.tick(at: at(25.9)) == [])
+        #expect(monitor.tick(at: at(26)) == [.terminate])
+        #expect(monitor.inspected(at: at(27)) == [])
+        #expect(monitor.tick(at: at(34)) == [.kill])
+        #expect(monitor.ending(.exited(137), lastErrors: "") == .failed(.loss, reason: reason(20)))
     }
 
     @Test func `is as patient as ten median steps are long`() {
@@ -37,7 +55,7 @@ import Workers
             monitor.received(step(number + 1, seconds: seconds), at: at(0))
         }
         #expect(monitor.tick(at: at(40)) == [])
-        #expect(monitor.tick(at: at(40.1)) == [.kill])
+        #expect(monitor.tick(at: at(40.1)) == [.inspect])
     }
 
     @Test func `asks once, then insists, then kills`() {

@@ -97,6 +97,15 @@ final class FlakyStore: JobStore {
     func launch(_ launch: DaemonLaunch, partAt firstRank: Int, of lease: Lease) async throws {
         try await through { try await store.launch(launch, partAt: firstRank, of: lease) }
     }
+    func stalled(_ lease: Lease) async throws {
+        try await through { try await store.stalled(lease) }
+    }
+    func inspected(_ lease: Lease, worker: UUID) async throws {
+        try await through { try await store.inspected(lease, worker: worker) }
+    }
+    func report(trouble: String?, of worker: UUID) async throws {
+        try await through { try await store.report(trouble: trouble, of: worker) }
+    }
     func askToLeave(_ lease: Lease) async throws {
         try await through { try await store.askToLeave(lease) }
     }

@@ -129,12 +129,19 @@ import Workers
         }
     }
 
-    @Test func `counts a hang as a loss`() async throws {
+    @Test func `counts a hang as a loss, and keeps what its ranks were doing`() async throws {
         try await Yard.lend { yard in
             let job = try await yard.submit("started 10; steps 2 0.01; hang")
             try await yard.withWorker { try await yard.reach(job, .failed) }
             #expect(try await yard.ends(job) == ["lost"])
-            #expect(try await yard.reasons(job) == "no rank made progress for 2 seconds")
+            #expect(
+                try await yard.reasons(job)
+                    == "no rank made progress for 2 seconds; its logs show where they stood")
+            // The script's interpreter, asleep, as the kernel or a debugger shows it.
+            let logs = try await yard.logs(job)
+            let report = try #require(logs.firstMatch(of: #/--- process \d+ \(scripted-rank\).*/#))
+            #expect(report.output.contains("on node a"), "\(logs)")
+            #expect(logs.contains(#/State:\s+S/#) && logs.contains("select"), "\(logs)")
         }
     }
 

@@ -127,9 +127,10 @@ extension DataCommand {
 
         func run(on database: Database) async throws {
             let record = try await database.dataset(dataset)
-            let artifacts = try ArtifactStore(at: database.environment.artifacts)
-            try artifacts.verify(record.digest)
-            let path = artifacts.path(of: record.digest)
+            let artifacts = try database.artifacts
+            try await artifacts.bring([record.digest])
+            try artifacts.store.verify(record.digest)
+            let path = artifacts.store.path(of: record.digest)
             if let file, file != "-" {
                 try Files.copy(path, to: file)
             } else {
@@ -167,8 +168,9 @@ extension Database {
                 Terminal.note("\(left) rows are copies of golden ones and were left out.")
             }
         }
-        let artifacts = try ArtifactStore(at: environment.artifacts)
-        let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(rows))
+        let artifacts = try self.artifacts
+        let (digest, bytes) = try artifacts.store.add(DatasetFile.jsonl(rows))
+        try await artifacts.keep([digest])
         let record = try await registry.add(
             NewDataset(
                 name: name, digest: digest, shape: rows[0].content.shape.rawValue,

@@ -101,7 +101,7 @@ struct DatasetBuilder {
             // A task may name a golden set that nobody has made yet.
             let set = sets.last(where: { golden.means($0) })
         else { return false }
-        let labels = GoldenAnswers(try guarding.rows(of: set)).labels(of: examples)
+        let labels = GoldenAnswers(try await guarding.rows(of: set)).labels(of: examples)
         return try await database.curation.addGoldenLabels(labels, author: set.title) > 0
     }
 
@@ -116,7 +116,7 @@ struct DatasetBuilder {
             var barred: Set<String> = []
             for piece in dataset.pieces {
                 for set in sets {
-                    let others = try guarding.rows(of: set)
+                    let others = try await guarding.rows(of: set)
                     let areCopies = DatasetComparison.areCopies(piece.rows, of: others)
                     for (row, isCopy) in zip(piece.rows, areCopies) where isCopy {
                         barred.insert(row.id)
@@ -131,8 +131,9 @@ struct DatasetBuilder {
     private func add(
         _ piece: CuratedDataset.Piece, _ made: Made
     ) async throws -> DatasetRecord {
-        let artifacts = try ArtifactStore(at: database.environment.artifacts)
-        let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(piece.rows))
+        let artifacts = try database.artifacts
+        let (digest, bytes) = try artifacts.store.add(DatasetFile.jsonl(piece.rows))
+        try await artifacts.keep([digest])
         let title = piece.split.map { "\(name)-\($0)" } ?? name
         let record = try await database.curation.add(
             NewDataset(

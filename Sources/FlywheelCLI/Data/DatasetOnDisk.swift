@@ -26,17 +26,21 @@ struct DatasetOnDisk {
                 title: path, rows: try DatasetFile.rows(at: path, ending: .any))
         }
         return try await Database.with { database in
-            try read(try await database.dataset(text), of: database)
+            try await read(try await database.dataset(text), of: database)
         }
     }
 
     /// Reads the rows of `record`.
-    static func read(_ record: DatasetRecord, of database: Database) throws -> DatasetOnDisk {
-        let artifacts = try ArtifactStore(at: database.environment.artifacts)
-        try artifacts.verify(record.digest)
+    static func read(
+        _ record: DatasetRecord, of database: Database
+    ) async throws -> DatasetOnDisk {
+        let artifacts = try database.artifacts
+        try await artifacts.bring([record.digest])
+        try artifacts.store.verify(record.digest)
         return DatasetOnDisk(
             title: record.title, record: record,
-            rows: try DatasetFile.rows(at: artifacts.path(of: record.digest), ending: .any))
+            rows: try DatasetFile.rows(
+                at: artifacts.store.path(of: record.digest), ending: .any))
     }
 
     /// The path, if `text` names a file.

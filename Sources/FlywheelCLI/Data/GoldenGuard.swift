@@ -7,11 +7,11 @@ import Stores
 /// Keeps what golden sets ask out of all that is learned.
 struct GoldenGuard {
     let database: Database
-    let artifacts: ArtifactStore
+    let artifacts: ArtifactLibrary
 
     init(_ database: Database) throws {
         self.database = database
-        artifacts = try ArtifactStore(at: database.environment.artifacts)
+        artifacts = try database.artifacts
     }
 
     /// Every version of every golden set: one that was examined on yesterday is not learned today.
@@ -19,15 +19,16 @@ struct GoldenGuard {
         try await database.registry.datasets().filter(\.isGolden)
     }
 
-    func rows(of set: DatasetRecord) throws -> [DatasetRow] {
-        try artifacts.verify(set.digest)
-        return try DatasetFile.rows(at: artifacts.path(of: set.digest), ending: .any)
+    func rows(of set: DatasetRecord) async throws -> [DatasetRow] {
+        try await artifacts.bring([set.digest])
+        try artifacts.store.verify(set.digest)
+        return try DatasetFile.rows(at: artifacts.store.path(of: set.digest), ending: .any)
     }
 
     /// The rows of `sets`, and the captures that they were made of.
     func rows(of sets: [DatasetRecord]) async throws -> GoldenRows {
         var rows: [DatasetRow] = []
-        for set in sets { rows += try self.rows(of: set) }
+        for set in sets { rows += try await self.rows(of: set) }
         let (captures, episodes) = try await database.curation.goldenCaptures()
         return GoldenRows(rows: rows, captures: captures, episodes: episodes)
     }
@@ -50,9 +51,12 @@ struct GoldenGuard {
                 if copies > 0 { return Copied(golden: golden, rows: copies) }
                 continue
             }
-            let own = try rows ?? DatasetFile.rows(at: artifacts.path(of: digest), ending: .any)
+            try await artifacts.bring([digest])
+            let own =
+                try rows
+                ?? DatasetFile.rows(at: artifacts.store.path(of: digest), ending: .any)
             rows = own
-            let comparison = DatasetComparison(own, try self.rows(of: golden))
+            let comparison = DatasetComparison(own, try await self.rows(of: golden))
             let (exact, near) = (comparison.first.exact, comparison.first.near)
             try await database.curation.recordGoldenCopies(
                 of: digest, in: golden.digest, exact: exact, near: near)
@@ -65,7 +69,7 @@ struct GoldenGuard {
     func without(_ rows: [DatasetRow]) async throws -> (kept: [DatasetRow], left: Int) {
         var kept = rows
         for golden in try await sets() {
-            let others = try self.rows(of: golden)
+            let others = try await self.rows(of: golden)
             // What most rows share counts for nothing, and with copies gone that may be less than it was.
             while !kept.isEmpty {
                 let areCopies = DatasetComparison.areCopies(kept, of: others)

@@ -16,7 +16,7 @@ struct JobSubmitter {
     ) async throws -> [Submitted] {
         let documents = try SpecificationDocument.parse(yaml: text, file: file, settings: settings)
         let resolver = SubmissionResolver(
-            database: database, artifacts: try ArtifactStore(at: database.environment.artifacts))
+            database: database, artifacts: try database.artifacts)
         let resolved = try await resolver.resolve(documents)
         var submitted: [Submitted] = []
         do {

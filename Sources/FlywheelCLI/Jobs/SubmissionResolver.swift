@@ -11,7 +11,7 @@ import Stores
 /// Files of this machine become artifacts, so that a job means the same when they change.
 struct SubmissionResolver {
     let database: Database
-    let artifacts: ArtifactStore
+    let artifacts: ArtifactLibrary
 
     /// A specification whose inputs are pinned, except for what jobs before it will make.
     struct Resolved {
@@ -80,9 +80,9 @@ struct SubmissionResolver {
                 _ = try await upstream(of: rented, at: "incumbent", document)
             }
             try checkModelsDiffer(document, resolved)
-            try check(document, resolved) { _ = try Exam(exam, rows: $0) }
+            try await check(document, resolved) { _ = try Exam(exam, rows: $0) }
         case .judge(let measured):
-            try check(document, resolved) { _ = try JudgeTrial($0, judge: measured.judge) }
+            try await check(document, resolved) { _ = try JudgeTrial($0, judge: measured.judge) }
         }
     }
 
@@ -128,7 +128,8 @@ struct SubmissionResolver {
             let rows = try DatasetFile.rows(at: path, ending: .any)
             try check(rows[0].content.shape, of: path, as: role, at: field, in: document)
             // As it is imported: the same rows have one digest, so golden ones are known by it.
-            let digest = try artifacts.add(DatasetFile.jsonl(rows)).digest
+            let digest = try artifacts.store.add(DatasetFile.jsonl(rows)).digest
+            try await artifacts.keep([digest])
             resolved.specification.envelope.resolved[role] = .dataset(digest, rows: rows.count)
             return
         }
@@ -192,11 +193,12 @@ struct SubmissionResolver {
     private func check(
         _ document: SpecificationDocument, _ resolved: Resolved,
         _ set: ([DatasetRow]) throws -> Void
-    ) throws {
+    ) async throws {
         guard case .dataset(let digest, _)? = resolved.specification.envelope.resolved[.golden]
         else { return }
         do {
-            try set(try DatasetFile.rows(at: artifacts.path(of: digest), ending: .any))
+            try await artifacts.bring([digest])
+            try set(try DatasetFile.rows(at: artifacts.store.path(of: digest), ending: .any))
         } catch let error as InputError {
             let row = error.field.map { "\($0): " } ?? ""
             throw document.error(at: "golden", row + error.problem, remedy: error.remedy)
@@ -224,7 +226,9 @@ struct SubmissionResolver {
                     remedy: "`flywheel models import \(path) --name NAME` adds it.")
             }
             do {
-                let files = try ModelFolder(path).add(to: artifacts, isModel: role != .tokenizer)
+                let files = try ModelFolder(path).add(
+                    to: artifacts.store, isModel: role != .tokenizer)
+                try await artifacts.keep(files.values)
                 resolved.specification.envelope.resolved[role] = .folder(files: files)
             } catch let error as InputError {
                 throw document.error(at: field, error.description, remedy: "")

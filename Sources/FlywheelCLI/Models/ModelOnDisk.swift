@@ -20,13 +20,13 @@ enum ModelOnDisk {
                 "`\(model)` names no model", remedy: "Give name, name@version or a folder.")
         default: break
         }
-        let (files, artifacts) = try await Database.with { database in
-            (
-                try await database.model(model).files,
-                try ArtifactStore(at: database.environment.artifacts)
-            )
+        let (files, store) = try await Database.with { database in
+            let files = try await database.model(model).files
+            let artifacts = try database.artifacts
+            try await artifacts.bring(files.values)
+            return (files, artifacts.store)
         }
-        return try body(try artifacts.folder(of: files))
+        return try body(try store.folder(of: files))
     }
 
     private static func checked(_ folder: String) throws -> String {

@@ -25,8 +25,9 @@ extension ModelsCommand {
                     field: "--name", "`\(name)` is not a name", remedy: SpecificationName.rule)
             }
             let source = try ModelFolder(folder)
-            let artifacts = try ArtifactStore(at: database.environment.artifacts)
-            let files = try source.add(to: artifacts, isModel: true)
+            let artifacts = try database.artifacts
+            let files = try source.add(to: artifacts.store, isModel: true)
+            try await artifacts.keep(files.values)
             guard let digest = files["model.safetensors"] else { return }
             let record = try await database.registry.add(
                 Outcome.Model(
@@ -59,17 +60,18 @@ extension ModelsCommand {
             let record = try await database.model(model)
             let files =
                 adapter ? try AdapterFiles.named(of: record) : AdapterFiles.without(record)
-            let artifacts = try ArtifactStore(at: database.environment.artifacts)
+            let artifacts = try database.artifacts
             guard !FileManager.default.fileExists(atPath: folder) else {
                 throw InputError(
                     file: folder, "it exists already",
                     remedy: "Nothing was written. Remove it, or give another path.")
             }
-            for digest in files.values { try artifacts.verify(digest) }
+            try await artifacts.bring(files.values)
+            for digest in files.values { try artifacts.store.verify(digest) }
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true)
             for (name, digest) in files {
-                try Files.copy(artifacts.path(of: digest), to: "\(folder)/\(name)")
+                try Files.copy(artifacts.store.path(of: digest), to: "\(folder)/\(name)")
             }
             output.print([
                 "model": .string(record.title), "folder": .string(folder),

@@ -167,8 +167,9 @@ extension Database {
                 remedy: "Nothing was frozen. Decide some first.")
         }
         let rows = golden.map(\.row)
-        let artifacts = try ArtifactStore(at: environment.artifacts)
-        let (digest, bytes) = try artifacts.add(DatasetFile.jsonl(rows))
+        let artifacts = try self.artifacts
+        let (digest, bytes) = try artifacts.store.add(DatasetFile.jsonl(rows))
+        try await artifacts.keep([digest])
         let name = try await reviews.name(of: review)
         return try await reviews.freeze(
             review,

@@ -20,7 +20,7 @@ struct TurnStarter {
         let entry = try await database.tasks.requiredTask(name)
         let cap = try options.cap(of: entry.specification)
         let resolver = SubmissionResolver(
-            database: database, artifacts: try ArtifactStore(at: database.environment.artifacts))
+            database: database, artifacts: try database.artifacts)
         var (turn, _) = try await turn(of: entry, cap)
         turn.isFresh = isFresh
         let parts = turn.parts
@@ -100,8 +100,9 @@ struct TurnStarter {
             guard let digest = files["config.json"] else {
                 throw InputError(field: "student.base", "`\(base)` has no config.json")
             }
-            let artifacts = try ArtifactStore(at: database.environment.artifacts)
-            return try TransformerConfiguration(contentsOf: artifacts.path(of: digest))
+            let artifacts = try database.artifacts
+            try await artifacts.bring([digest])
+            return try TransformerConfiguration(contentsOf: artifacts.store.path(of: digest))
         }
     }
 

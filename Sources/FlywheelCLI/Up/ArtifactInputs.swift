@@ -5,28 +5,37 @@ import FlywheelCore
 import Foundation
 import Jobs
 import Models
+import Stores
 import Tensors
 import Workers
 
 /// Gives ranks their inputs from the artifacts, and takes their results into them.
 struct ArtifactInputs: Workers.InputResolver {
+    /// The folder, which may be a cache.
     let artifacts: ArtifactStore
+    /// The artifacts as the holder of a fence may reach them.
+    let library: @Sendable (Fence) throws -> ArtifactLibrary
+    let book: ArtifactBook
 
     func inputs(of assignment: Assignment, in folder: String) async throws -> RankInputs {
+        let library = try library(assignment.lease.fence)
         let specification = try JobSpecification(json: assignment.specification)
         var inputs = RankInputs(paths: [:])
         for (role, input) in specification.envelope.resolved {
             let place = "\(folder)/\(role.rawValue)"
             switch input {
             case .dataset(let digest, _):
+                try await library.bring([digest])
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .output(let job, let split) where role.isRows:
                 guard let digest = assignment.dataset(of: job, split: split) else {
                     throw split.isEmpty
                         ? Self.missing(job, "dataset", role) : Self.empty(job, split, role)
                 }
+                try await library.bring([digest])
                 inputs.paths[role.rawValue] = try rows(digest, at: place, in: folder)
             case .folder(_, let files):
+                try await library.bring(files.values)
                 try artifacts.materialize(files, at: place)
                 inputs.paths[role.rawValue] = place
                 inputs.titles[role.rawValue] = specification.models[role]?.description
@@ -34,6 +43,7 @@ struct ArtifactInputs: Workers.InputResolver {
                 guard let output = assignment.outputs["\(job)"] else {
                     throw Self.missing(job, "model", role)
                 }
+                try await library.bring(output.files.values)
                 try artifacts.materialize(output.files, at: place)
                 inputs.paths[role.rawValue] = place
                 inputs.titles[role.rawValue] = output.model
@@ -42,8 +52,15 @@ struct ArtifactInputs: Workers.InputResolver {
         return inputs
     }
 
-    func rows(_ digest: Digest, called name: String, in folder: String) async throws -> String? {
-        guard FileManager.default.fileExists(atPath: artifacts.path(of: digest)) else { return nil }
+    func rows(
+        _ digest: Digest, called name: String, in folder: String, for lease: Lease
+    ) async throws -> String? {
+        do {
+            try await library(lease.fence).bring([digest])
+        } catch ArtifactError.missing {
+            return nil
+        }
+        guard artifacts.contains(digest) else { return nil }
         return try rows(digest, at: "\(folder)/\(name)", in: folder)
     }
 
@@ -83,10 +100,12 @@ extension ArtifactInputs: ResultTaker {
         switch try JobSpecification(json: assignment.specification) {
         case .distill(let distill):
             let prompts = assignment.dataset(.prompts, in: distill.envelope)
-            return try labels(distill, of: prompts, result, attemptFolder)
+            return try await labels(
+                distill, of: prompts, result, attemptFolder, assignment.lease)
         case .train(let train):
             let folder = try ModelFolder("\(attemptFolder)/\(result["folder"]?.string ?? "model")")
             let files = try folder.add(to: artifacts, isModel: true)
+            try await keep(files.values, for: assignment.lease)
             guard let digest = files["model.safetensors"] else {
                 throw InputError(file: folder.path, "the ranks left no model.safetensors")
             }
@@ -117,7 +136,7 @@ extension ArtifactInputs: ResultTaker {
                     "dataset_digest": dataset.map { .string($0.hex) } ?? .null
                 ]))
         case .judge: return Outcome(result: result)
-        case .build: return try pieces(result, attemptFolder)
+        case .build: return try await pieces(result, attemptFolder, assignment.lease)
         }
     }
 }
@@ -126,11 +145,12 @@ extension ArtifactInputs {
     /// The rows that a teacher's answers became, as a dataset.
     private func labels(
         _ distill: DistillSpecification, of prompts: Digest?, _ result: JSONValue,
-        _ attemptFolder: String
-    ) throws -> Outcome {
+        _ attemptFolder: String, _ lease: Lease
+    ) async throws -> Outcome {
         let path = "\(attemptFolder)/\(LabelSheet.fileName)"
         let rows = try DatasetFile.rows(at: path)
         let (digest, bytes) = try artifacts.add(file: path)
+        try await keep([digest], for: lease)
         guard let prompts else {
             throw InputError(field: "prompts", "the specification does not say which rows they are")
         }
@@ -152,13 +172,36 @@ extension ArtifactInputs {
 
 extension ArtifactInputs {
     /// The rows that captures became, as datasets.
-    private func pieces(_ result: JSONValue, _ attemptFolder: String) throws -> Outcome {
+    private func pieces(
+        _ result: JSONValue, _ attemptFolder: String, _ lease: Lease
+    ) async throws -> Outcome {
         let pieces = try BuiltPieces.read(in: attemptFolder).map { piece in
             let (digest, bytes) = try artifacts.add(file: piece.path)
             return Outcome.Piece(
                 split: piece.split, digest: digest, bytes: Int64(bytes), facts: piece.facts)
         }
+        try await keep(pieces.map(\.digest), for: lease)
         return Outcome(result: result, pieces: pieces)
+    }
+}
+
+extension ArtifactInputs: CheckpointCarrier {
+    func keep(_ checkpoint: CheckpointRecord, for lease: Lease) async throws {
+        try await book.claim([checkpoint.digest], for: lease)
+        try await library(lease.fence).keep(fileAt: checkpoint.path, as: checkpoint.digest)
+    }
+
+    func bring(_ checkpoint: CheckpointRecord, for lease: Lease, to path: String) async throws {
+        let library = try library(lease.fence)
+        try await library.bring([checkpoint.digest])
+        // Needed once, and large: a cache is for what several jobs read.
+        try library.store.take(checkpoint.digest, to: path)
+    }
+
+    /// Makes sure that what an attempt made is kept where all find it, before a row names it.
+    private func keep(_ digests: some Collection<Digest>, for lease: Lease) async throws {
+        try await book.claim(Array(digests), for: lease)
+        try await library(lease.fence).keep(digests)
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ArtifactTransfer
 import Artifacts
 import Coordination
 import FlywheelCore
@@ -48,13 +49,81 @@ struct CoordinatorCommand: AsyncParsableCommand {
         commandName: "coordinator",
         abstract: "Admit gangs, end pauses, reap the dead; one leads, others wait.")
 
+    @Option(
+        help: .init(
+            """
+            Serve this machine's folder of artifacts at this address, to nodes that have none: their \
+            FLYWHEEL_ARTIFACTS is http://ADDRESS:PORT. It is swept then, as with --sweep. Plain HTTP, \
+            with a token for each attempt: give it a private network, or a proxy that speaks TLS.
+            """, valueName: "address:port"))
+    var artifacts: String?
+
+    @Flag(
+        help: """
+            Remove files of the store of artifacts that no row of this database has named for a day, \
+            and checkpoints that newer ones replace. Not where other databases use the store too.
+            """)
+    var sweep = false
+
     func run() async throws {
         let environment = try Environment.current()
         let pool = environment.servicePool("coordinator")
         defer { pool.close() }
-        let coordinator = Coordinator(
-            store: PostgresJobStore(pool), logger: environment.logger("flywheel.coordinator"))
-        try await Service.untilSignalled { await coordinator.run() }
+        let log = environment.logger("flywheel.coordinator")
+        let coordinator = Coordinator(store: PostgresJobStore(pool), logger: log)
+        let door = try door(environment, pool, log)
+        let upkeep = try upkeep(environment, pool, log)
+        try await Service.untilSignalled {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await coordinator.run() }
+                if let door {
+                    group.addTask {
+                        try await door.run { port in log.notice("serving artifacts at \(port)") }
+                    }
+                }
+                if let upkeep { group.addTask { await upkeep.run() } }
+                // Each ends only when cancelled, or because it cannot do its work.
+                defer { group.cancelAll() }
+                try await group.next()
+                group.cancelAll()
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func door(
+        _ environment: Environment, _ pool: Pool, _ log: Logger
+    ) throws -> ArtifactDoor? {
+        guard let artifacts else { return nil }
+        guard environment.remoteArtifacts == nil else {
+            throw InputError(
+                field: "--artifacts", "FLYWHEEL_ARTIFACTS names no folder of this machine",
+                remedy: "Give the folder whose artifacts are to be served.")
+        }
+        let address = try ListenAddress(parsing: artifacts, from: "--artifacts")
+        let book = ArtifactBook(pool)
+        return ArtifactDoor(
+            try ArtifactStore(at: environment.artifacts), host: address.host, port: address.port,
+            logger: log
+        ) { hash in try await book.access(hash).flatMap(ArtifactDoor.Access.init) }
+    }
+
+    private func upkeep(
+        _ environment: Environment, _ pool: Pool, _ log: Logger
+    ) throws -> ArtifactUpkeep? {
+        guard sweep || artifacts != nil else { return nil }
+        if let bucket = try environment.bucket {
+            return ArtifactUpkeep(place: .bucket(bucket), book: ArtifactBook(pool), log: log)
+        }
+        guard environment.remoteArtifacts == nil else {
+            throw InputError(
+                field: "--sweep",
+                "the artifacts of \(environment.remoteArtifacts ?? "") are not here",
+                remedy: "The coordinator that serves them sweeps them.")
+        }
+        return ArtifactUpkeep(
+            place: .folder(try ArtifactStore(at: environment.artifacts)),
+            book: ArtifactBook(pool), log: log)
     }
 }
 
@@ -135,13 +204,26 @@ struct WorkerCommand: AsyncParsableCommand {
                 return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
             }, uniquingKeysWith: { _, last in last })
         configuration.network = network
-        configuration.checkpoints = environment.artifacts + "/checkpoints"
         let pool = environment.servicePool("worker")
         defer { pool.close() }
-        let artifacts = try ArtifactStore(at: environment.artifacts)
-        configuration.serving = .init(
-            program: Programs.own, artifacts: artifacts, slots: serveSlots, host: serveHost)
-        let inputs = ArtifactInputs(artifacts: artifacts)
+        let artifacts = try environment.artifactLibrary(pool)
+        var serving = WorkerConfiguration.Serving(
+            program: Programs.own, artifacts: artifacts.store, slots: serveSlots, host: serveHost)
+        let library: @Sendable (Fence) throws -> ArtifactLibrary = { fence in
+            var library = try environment.artifactLibrary(pool, under: fence)
+            // Whoever holds a lease waits for a store that is away, as for a database.
+            library.patience = .seconds(600)
+            return library
+        }
+        serving.library = library
+        configuration.serving = serving
+        let inputs = ArtifactInputs(
+            artifacts: artifacts.store, library: library, book: ArtifactBook(pool))
+        if artifacts.remote == nil {
+            configuration.checkpoints = environment.artifacts + "/checkpoints"
+        } else {
+            configuration.carrier = inputs
+        }
         let worker = try Worker(
             store: PostgresJobStore(pool), configuration: configuration, resolver: inputs,
             taker: inputs, logger: environment.logger("flywheel.worker"))
