@@ -32,7 +32,7 @@ import Foundation
     }
 
     deinit {
-        for unsafe product in unsafe products.values { unsafe cdnnl_product_free(product) }
+        unsafe products.values.forEach { unsafe cdnnl_product_free($0) }
         unsafe cdnnl_context_free(context)
     }
 

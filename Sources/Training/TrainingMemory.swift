@@ -26,7 +26,8 @@ public struct TrainingMemory: Sendable, Equatable {
         let layout = adapter.map { ParameterLayout($0, for: configuration) } ?? base
         // Packed copies are two, of two bytes an element.
         let packed = precision == .bf16 ? base.count : 0
-        weights = ((adapter == nil ? base.count : 2 * base.count + 3 * layout.count) + packed) * float
+        let plain = adapter == nil ? base.count : 2 * base.count + 3 * layout.count
+        weights = (plain + packed) * float
         let kept = adapter == nil ? layout.gradientBytes : layout.count * float
         gradients = layout.count * MemoryLayout<Int64>.stride + threads * kept
         moments = 2 * layout.count * float

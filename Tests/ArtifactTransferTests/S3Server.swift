@@ -71,8 +71,10 @@ struct S3Server: Sendable {
         let deadline = ContinuousClock.now + .seconds(180)
         while child.isRunning, .now < deadline {
             let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-            let words = text.split(separator: " ").map(String.init)
-            if text.hasSuffix("\n"), words.count == 3 { return words }
+            // Flask says things of its own before.
+            let words = (text.split(separator: "\n").last ?? "").split(separator: " ")
+                .map(String.init)
+            if text.hasSuffix("\n"), words.count == 3, words[2] == "ready" { return words }
             try await Task.sleep(for: .milliseconds(100))
         }
         struct NotStarted: Error { var said: String }

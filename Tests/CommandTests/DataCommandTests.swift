@@ -133,7 +133,8 @@ import Testing
                 #expect(
                     refused.error.contains(
                         "has rows of shape preference, from which method sft cannot learn. It learns "
-                            + "from the shapes chat, completion, text, tokens."), "\(refused.error)"
+                            + "from rows of shape chat, completion, text, tokens."),
+                    "\(refused.error)"
                 )
             }
             #expect(try await place.flywheel("jobs", "list", "--json").json == [])

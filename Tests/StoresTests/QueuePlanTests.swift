@@ -130,11 +130,19 @@ private struct Reads {
     var scans: [String: Int64] = [:]
     var rows: [String: Int64] = [:]
 
-    init(_ pool: Pool) async throws {
-        // Sessions tell what they did when they have been idle for a moment, or are told to.
-        try await pool.withConnection {
-            _ = try await $0.query("SELECT pg_stat_force_next_flush()")
+    /// Has so many sessions, all at once borrowed, tell what they did.
+    private static func flush(_ pool: Pool, sessions: Int) async throws {
+        guard sessions > 0 else { return }
+        try await pool.withConnection { connection in
+            _ = try await connection.query("SELECT pg_stat_force_next_flush()")
+            try await flush(pool, sessions: sessions - 1)
         }
+    }
+
+    init(_ pool: Pool) async throws {
+        // Sessions tell what they did when they have been idle for some seconds, or are told to: what one of
+        // them did before would be counted later.
+        try await Self.flush(pool, sessions: Queue.sessions)
         var last: [String: Int64]?
         while true {
             try await pool.withConnection {

@@ -9,7 +9,7 @@ import Testing
 /// A queue of its own in a database of its own, whose invariants are checked when the test ends.
 func withQueue(_ body: (Queue) async throws -> Void) async throws {
     try await withTemporaryDatabase { database in
-        let pool = Pool(database.connectionString, size: 12)
+        let pool = Pool(database.connectionString, size: Queue.sessions)
         defer { pool.close() }
         let queue = Queue(pool: pool)
         try await body(queue)
@@ -18,6 +18,9 @@ func withQueue(_ body: (Queue) async throws -> Void) async throws {
 }
 
 struct Queue {
+    /// Of the pool, at most.
+    static let sessions = 12
+
     let pool: Pool
     var store: PostgresJobStore { PostgresJobStore(pool) }
 
