@@ -261,7 +261,9 @@ let package = Package(
                 "Coordination", "Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport",
                 .logging,
             ]),
-        tests("CommandTests", ["Stores", "Postgres", "Jobs", "FlywheelCore", "TestSupport"]),
+        tests(
+            "CommandTests",
+            ["Stores", "Postgres", "Processes", "Jobs", "FlywheelCore", "TestSupport"]),
         tests(
             "ClusterTests",
             [

@@ -35,7 +35,7 @@ extension Drills {
 
                 let killed = ContinuousClock.now
                 kill(up.pid, SIGKILL)
-                try await poll(for: "all processes of the home to end", atMost: .seconds(30)) {
+                try await poll(for: "all processes of the home to end", atMost: .seconds(120)) {
                     ProcessEntry.touching(cluster.home)
                 } until: {
                     $0.isEmpty

@@ -64,7 +64,7 @@ extension Drills {
 
                 try await cluster.flywheel("models", "rollback", "tell", "--reason", "enough")
                 let undone = ContinuousClock.now
-                let back = try await poll(for: "the route to be back", atMost: .seconds(30)) {
+                let back = try await poll(for: "the route to be back", atMost: .seconds(120)) {
                     try await door.ask("tell")
                 } until: {
                     $0.json["model"] == "big"

@@ -135,7 +135,7 @@ extension Drills {
                 let own = cluster.servingProcesses().map(\.id)
                 kill(first.pid, SIGKILL)
                 let killed = ContinuousClock.now
-                try await poll(for: "the server of the dead worker to end", atMost: .seconds(30)) {
+                try await poll(for: "the server of the dead worker to end", atMost: .seconds(120)) {
                     cluster.servingProcesses().map(\.id).filter(own.contains)
                 } until: {
                     $0.isEmpty

@@ -124,7 +124,7 @@ extension Cluster {
     func startGateway(at known: Int = 0) async throws -> Door {
         let child = try await start(
             ["gateway", "--listen", "127.0.0.1:\(known)"], log: "test-gateway")
-        let port = try await poll(for: "the gateway's port", atMost: .seconds(30)) {
+        let port = try await poll(for: "the gateway's port", atMost: .seconds(120)) {
             let log = (try? String(contentsOfFile: home + "/test-gateway.log", encoding: .utf8))
             return log?.matches(of: #/listens on port (\d+)/#).last.flatMap { Int($0.1) }
         } until: {

@@ -1,5 +1,6 @@
 import FlywheelCore
 import Foundation
+import Processes
 import TestSupport
 import Testing
 
@@ -47,29 +48,25 @@ struct Command {
         _ path: String, _ arguments: [String], in variables: [String: String], input: String
     ) async throws -> Command {
         try await temporaryFolder { folder in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: path)
-            process.arguments = arguments
-            process.environment = [
-                "PATH": "/usr/local/bin:/usr/bin:/bin", "FLYWHEEL_HOME": "\(folder)/home",
-                "FLYWHEEL_ARTIFACTS": "\(folder)/artifacts", "LANG": "C.UTF-8",
-            ].merging(variables) { _, given in given }
-            // Files, not pipes: a pipe that nobody reads would stop the command.
-            func file(_ name: String, _ contents: String = "") throws -> FileHandle {
-                let url = URL(fileURLWithPath: "\(folder)/\(name)")
-                try Data(contents.utf8).write(to: url)
-                return try FileHandle(forUpdating: url)
-            }
-            process.standardInput = try file("in", input)
-            process.standardOutput = try file("out")
-            process.standardError = try file("err")
-            let status = try await withCheckedThrowingContinuation { done in
-                process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
-                do { try process.run() } catch { done.resume(throwing: error) }
-            }
+            func place(_ name: String) -> String { "\(folder)/\(name)" }
+            try Data(input.utf8).write(to: URL(fileURLWithPath: place("in")))
+            let child = try await ChildProcess.start(
+                .init(
+                    [path] + arguments,
+                    environment: [
+                        "PATH": "/usr/local/bin:/usr/bin:/bin", "FLYWHEEL_HOME": place("home"),
+                        "FLYWHEEL_ARTIFACTS": place("artifacts"), "LANG": "C.UTF-8",
+                    ].merging(variables) { _, given in given },
+                    // Files, not pipes: a pipe that nobody reads would stop the command.
+                    input: place("in"), output: place("out"), errors: place("err")))
+            let status =
+                switch await child.exit() {
+                case .exited(let status): status
+                case .signalled(let signal): signal
+                }
             func text(_ name: String) throws -> String {
                 String(
-                    decoding: try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")),
+                    decoding: try Data(contentsOf: URL(fileURLWithPath: place(name))),
                     as: UTF8.self)
             }
             return Command(status: status, output: try text("out"), error: try text("err"))

@@ -36,7 +36,7 @@ import Testing
                 #expect(!upstream.asked[0].headers.contains { $0.value.contains(secret) })
 
                 try await book.revokeKey(named: "app")
-                _ = try await poll(for: "the key to be refused", atMost: .seconds(30)) {
+                _ = try await poll(for: "the key to be refused", atMost: .seconds(120)) {
                     let again = try await gateway.chat(headers: [
                         "authorization": "Bearer \(secret)"
                     ])

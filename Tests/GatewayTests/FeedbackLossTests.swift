@@ -75,7 +75,7 @@ import Testing
                 let last = current.withLock(\.self)
                 let told = voices.ids
                 #expect(told.count > 50)
-                _ = try await poll(for: "all that was kept", atMost: .seconds(30)) {
+                _ = try await poll(for: "all that was kept", atMost: .seconds(120)) {
                     told.isSubset(of: try await Self.ids(last.pool)) ? true : nil
                 }
                 #expect(
@@ -120,7 +120,7 @@ import Testing
                 server = try await EmbeddedPostgres.start(configuration)
                 let told = voices.ids.union([first.json["id"]?.string ?? ""])
                 #expect(told.count == voices.said + 1, "nothing was refused")
-                _ = try await poll(for: "all feedback in the database", atMost: .seconds(30)) {
+                _ = try await poll(for: "all feedback in the database", atMost: .seconds(120)) {
                     try await Self.ids(pool) == told ? true : nil
                 }
                 gateway.child.signal(SIGKILL)

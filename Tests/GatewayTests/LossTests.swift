@@ -77,7 +77,7 @@ import Testing
                 await calling.value
                 let last = current.withLock(\.self)
                 let told = traffic.ids
-                _ = try await poll(for: "every answered call in the database", atMost: .seconds(30))
+                _ = try await poll(for: "every answered call in the database", atMost: .seconds(120))
                 {
                     told.isSubset(of: try await last.ids()) ? true : nil
                 }
@@ -131,7 +131,7 @@ import Testing
                     await calling.value
                     #expect(traffic.failed == 0)
                     let told = traffic.ids
-                    _ = try await poll(for: "all calls in the database", atMost: .seconds(30)) {
+                    _ = try await poll(for: "all calls in the database", atMost: .seconds(120)) {
                         try await gateway.ids() == told ? true : nil
                     }
                     gateway.child.signal(SIGKILL)

@@ -165,7 +165,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(200))
                 call.cancel()
                 _ = await call.result
-                _ = try await poll(for: "the upstream to be left", atMost: .seconds(30)) {
+                _ = try await poll(for: "the upstream to be left", atMost: .seconds(120)) {
                     upstream.abandoned > 0 ? true : nil
                 }
                 let capture = try await gateway.onlyCapture()

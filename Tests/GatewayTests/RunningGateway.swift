@@ -91,7 +91,7 @@ final class RunningGateway: Sendable {
             .init(
                 [executable, "gateway", "--listen", "127.0.0.1:0"] + arguments,
                 environment: environment, folder: home, output: path, errors: path))
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(120)
         while true {
             if let match = log(home).firstMatch(of: #/listens on port (\d+)/#),
                 let port = Int(match.1)
