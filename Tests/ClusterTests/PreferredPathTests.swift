@@ -107,7 +107,7 @@ extension Lesson {
         graders: [{type: exact}]
         gate: {metric: accuracy, margin: 0.05}
         maxTokens: 8
-        after: [preferred]
+        after: [shapes, preferred]
 
         """
     }
