@@ -69,20 +69,21 @@ SETTINGS
 children+=($!)
 
 echo "A worker comes up in the allocation, and takes a job to its end."
-allocation=$(FLYWHEEL_ENV=$place/worker.env sbatch --parsable --time=1 --signal=B:TERM@15 \
+allocation=$(FLYWHEEL_ENV=$place/worker.env sbatch --parsable --time=2 --signal=B:TERM@45 \
     --output="$place/allocation.log" --chdir="$place" "$CLUSTER/slurm.sbatch")
 node_is_up() { [ "$(sql "SELECT count(*) FROM flywheel.nodes WHERE state = 'up'")" = 1 ]; }
 state_of() { scontrol show job "$allocation" -o | grep -o 'JobState=[A-Z]*'; }
 short=$(sed 's/steps: 300/steps: 30/; s/name: shapes/name: short/' "$place/training.yaml" >"$place/short.yaml"
     anna submit "$place/short.yaml")
 until_true 20 "the node" node_is_up
-anna jobs wait "$short" || fail "job $short: $(anna jobs show "$short")"
+short_is_done() { [ "$(sql "SELECT state FROM flywheel.jobs WHERE id = $short")" = succeeded ]; }
+until_true 60 "the end of job $short" short_is_done
 
 echo "Before the allocation ends, a job that would not is put down at a checkpoint."
 long=$(sed 's/steps: 300/steps: 30000/; s/name: shapes/name: long/' "$place/training.yaml" >"$place/long.yaml"
     anna submit "$place/long.yaml")
 is_over() { state_of | grep -q 'COMPLETED\|TIMEOUT\|FAILED\|CANCELLED'; }
-until_true 100 "the end of the allocation" is_over
+until_true 200 "the end of the allocation" is_over
 [ "$(state_of)" = JobState=COMPLETED ] || fail "$(state_of): $(cat "$place/allocation.log")"
 read -r state attempts step <<<"$(sql "SELECT state, attempt, (SELECT max(step) FROM flywheel.checkpoints c WHERE c.job_id = j.id)
     FROM flywheel.jobs j WHERE id = $long" | tr '|' ' ')"
