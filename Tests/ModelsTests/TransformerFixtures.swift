@@ -113,7 +113,8 @@ final class WholeGradient: GradientSink {
 
     func add(_ gradient: Tensor, at offset: Int) {
         for row in 0..<gradient.rows {
-            for (column, value) in unsafe gradient.row(row).enumerated() {
+            let part = unsafe Array(gradient.row(row))
+            for (column, value) in part.enumerated() {
                 let index = offset + row * gradient.columns + column
                 values[index] += value
                 times[index] += 1

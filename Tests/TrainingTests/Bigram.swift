@@ -84,7 +84,7 @@ import Training
         }
         unsafe values.withUnsafeMutableBufferPointer { values in
             for entry in layout.entries {
-                guard let base = unsafe values.baseAddress else { continue }
+                guard let base = values.baseAddress else { continue }
                 unsafe gradient.add(
                     Tensor(base + entry.offset, rows: 1, columns: entry.count), at: entry.offset)
             }
