@@ -77,8 +77,9 @@ import Testing
                 await calling.value
                 let last = current.withLock(\.self)
                 let told = traffic.ids
-                _ = try await poll(for: "every answered call in the database", atMost: .seconds(120))
-                {
+                _ = try await poll(
+                    for: "every answered call in the database", atMost: .seconds(120)
+                ) {
                     told.isSubset(of: try await last.ids()) ? true : nil
                 }
                 // What is there and was not told was in flight when a gateway died.
